@@ -1,0 +1,121 @@
+"""The query tree: what any standard's query becomes, and what the store compiles to SQL.
+
+Names of types and attributes are stored names (see `model.terms`). Every node is frozen; text from outside gets
+here only through a parser, so the tree is closed and nothing in it is evaluated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Comparison = Literal["==", "!=", "<", "<=", ">", ">=", "~=", "!~="]
+Relation = Literal["near", "within", "contains", "intersects", "overlaps", "disjoint", "equals"]
+Scalar = str | float | int | bool
+
+
+@dataclass(frozen=True)
+class Has:
+    """One of these types. As a tree leaf of `Query.types`."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class And:
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where a condition looks: attribute, then sub-attributes or metadata, then keys inside the value.
+
+    `subs`: stored names of sub-attributes, or a member such as observedAt, unitCode, datasetId, createdAt, modifiedAt.
+    `keys`: keys inside a compound value (`address[city]`), also a language tag.
+    """
+
+    attribute: str
+    subs: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exists:
+    path: Path
+
+
+@dataclass(frozen=True)
+class Compare:
+    path: Path
+    operator: Comparison
+    value: Scalar
+
+
+@dataclass(frozen=True)
+class Between:
+    path: Path
+    low: Scalar
+    high: Scalar
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class OneOf:
+    path: Path
+    values: tuple["Scalar | tuple[Scalar, Scalar]", ...]
+    negated: bool = False
+
+
+Node = Has | And | Or | Exists | Compare | Between | OneOf
+
+
+@dataclass(frozen=True)
+class Near:
+    """Distance bounds in metres around a geometry."""
+
+    geometry: Mapping[str, Any]
+    at_most: float | None = None
+    at_least: float | None = None
+    geoproperty: str = "location"
+
+
+@dataclass(frozen=True)
+class Spatial:
+    relation: Relation
+    geometry: Mapping[str, Any]
+    geoproperty: str = "location"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A scope expression: alternatives of conjunctions of patterns (`/a/b`, `/a/+`, `/a/#`)."""
+
+    alternatives: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Order:
+    path: Path
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question to the pool. Everything given must hold; `attrs` asks for one of them to be present."""
+
+    tenant: str = ""
+    types: Has | And | Or | None = None
+    ids: tuple[str, ...] = ()
+    id_pattern: str | None = None
+    attrs: tuple[str, ...] = ()
+    where: Node | None = None
+    geo: Near | Spatial | None = None
+    scope: Scope | None = None
+    order: tuple[Order, ...] = ()
+    limit: int = 20
+    after: str | None = None  # the `next` of the page before
+    count: bool = False
