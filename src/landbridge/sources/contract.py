@@ -5,10 +5,11 @@ one with a package. It fetches; the schedule, the retry, the rejects, the commit
 written once, in `run`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -98,6 +99,41 @@ class Source(Protocol):
     def stop(self) -> None:
         """End `batches` soon, from another thread."""
         ...
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One dated edition of a register: a whole pull of its own.
+
+    `source` adds the column `_edition` (date32) to its tables. The run loop hands it the cursor that the run before
+    left, as to any source; an edition that was pulled already, or is older than the newest pulled, yields no batch.
+    """
+
+    date: datetime.date
+    source: Source
+
+
+@runtime_checkable
+class Editions(Protocol):
+    """What a source may have beside `batches`: editions that are pulled one after the other.
+
+    Where `editions` gives any, the loop makes one run of each, in the order given (by date), instead of calling
+    `batches` of the source itself; so rows gone are judged between an edition and the next.
+    """
+
+    def editions(self) -> Sequence[Edition]:
+        """The declared editions by date; empty where the source has none."""
+        ...
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """What a source may have beside `batches`: what it found out while reading, for the run's record.
+
+    "admin.csv: encoding detected: gb18030". Read it after `batches` has ended; each pull starts with none.
+    """
+
+    notes: list[str]
 
 
 OpenSource = Callable[[Declaration], Source]
