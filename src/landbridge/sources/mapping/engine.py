@@ -1,0 +1,270 @@
+"""The locked DuckDB that runs one source's mappings, in the child process.
+
+No file, network, extension or setting is within its reach; memory and threads are bounded, and the parent bounds time.
+A failing row becomes a reject; a failing mapping an InvalidMapping with file, line, column and a source row.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from landbridge.errors import InvalidMapping, TooMuch
+from landbridge.model.column import RowPlan
+from landbridge.sources.mapping.function import install
+from landbridge.sources.mapping.normal import REASON, literal, normalise, quoted
+from landbridge.sources.mapping.reject import Notebook, Notes, Noting, halve
+from landbridge.sources.mapping.rewrite import Carrying, render, with_rows
+from landbridge.sources.mapping.statement import FAILED, Node, Statement, analyse, parse, position
+
+ROWS = 65_536  # rows of one batch that goes back
+FACTOR, FLOOR = 1_000, 1_000_000  # how many rows a mapping may make of those it reads
+EMPTY_FAILED = pa.table({"name": pa.array([], pa.string()), "series": pa.array([], pa.string())})
+Out = tuple[pa.Table, list[tuple[int, str]]]
+
+
+@dataclass
+class Job:
+    """One mapping file, ready to run."""
+
+    path: str
+    text: str
+    statement: Statement
+    sql: str  # the SELECT with `_row` carried
+    wrapped: dict[str, tuple[str, RowPlan]] = field(default_factory=dict)  # by the tables' columns
+
+
+class Engine:
+    """Runs mappings. `memory` in MiB; `spill` is a folder for what does not fit."""
+
+    def __init__(self, *, memory: int, spill: str, time_zone: str, ambiguous: str) -> None:
+        self.connection = duckdb.connect(":memory:")
+        for setting in (
+            "threads = 1",
+            f"memory_limit = '{int(memory)}MiB'",
+            f"temp_directory = {literal(spill)}",
+            "TimeZone = 'UTC'",
+            "errors_as_json = true",
+            "python_enable_replacements = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "preserve_insertion_order = true",
+        ):
+            self.do(f"set {setting}")
+        install(self.connection, time_zone, ambiguous)
+        self.notebook = Notebook()
+        self.connection.create_function(
+            "__note", self.notebook.note, ["VARCHAR", "BIGINT"], "BOOLEAN", type="arrow", side_effects=True,
+            null_handling="special",
+        )  # fmt: skip
+        found = self.do("select function_name from duckdb_functions() where function_type = 'aggregate'")
+        self.aggregates = frozenset(str(row[0]).lower() for row in found)
+        self.do("set enable_external_access = false")
+        self.do("set lock_configuration = true")
+        self.references: frozenset[str] = frozenset({FAILED})
+        self.tables: dict[str, pa.Table] = {}
+        self.register(FAILED, EMPTY_FAILED)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make a table readable by its name, as often as a mapping wants."""
+        self.tables[name] = table
+        self.connection.register(name, table)
+
+    def do(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement to its end."""
+        rows: list[tuple[Any, ...]] = self.connection.execute(sql).fetchall()
+        return rows
+
+    def job(self, path: str, text: str, references: Sequence[str]) -> Job:
+        """Check one mapping file. Raises InvalidMapping."""
+        self.references = frozenset(references) | {FAILED}
+        statement = analyse(self.connection, text, path, self.references, self.aggregates)
+        return Job(
+            path, text, statement, render(self.connection, with_rows(statement, self.references, self.aggregates))
+        )
+
+    def run(self, job: Job, read: int) -> Iterator[tuple[RowPlan, pa.Table, list[tuple[int, str]]]]:
+        """Run a mapping over the registered tables of `read` rows; yield its rows and rejects in parts."""
+        sql, plan = self.wrap(job, job.sql)
+        try:
+            out = list(self.collect(sql, job, read))
+        except duckdb.Error as error:
+            out = self.recover(job, read, error)
+        for table, rejects in out:
+            yield plan, table, rejects
+
+    def wrap(self, job: Job, sql: str) -> tuple[str, RowPlan]:
+        """The SQL with its normalising SELECT, made once for the columns that the tables have."""
+        schema = sql + repr(
+            [(name, self.tables[name].schema.names) for name in job.statement.tables if name in self.tables]
+        )
+        if schema not in job.wrapped:
+            self.bind(job)
+            relation = self.connection.sql(sql)
+            names, types = relation.columns, [str(kind) for kind in relation.types]
+            job.wrapped = {**job.wrapped, schema: normalise(sql, names, types, job.path)}
+        return job.wrapped[schema]
+
+    def bind(self, job: Job) -> None:
+        """Check names and types in the text as its author wrote it, so that places are those of the file."""
+        prefix = "explain "
+        try:
+            self.do(prefix + job.text)
+        except duckdb.Error as error:
+            raise self.mistake(job, error, len(prefix)) from None
+
+    def mistake(self, job: Job, error: duckdb.Error, shift: int) -> InvalidMapping:
+        """A DuckDB error as a person reads it: file, line, column, a source row."""
+        message, byte = explained(error)
+        where = f"{job.path}:{position(job.text, byte - shift)}" if byte is not None and byte >= shift else job.path
+        return InvalidMapping(message, where=where, hint="Mend the SQL there.", row=self.sample(job))
+
+    def sample(self, job: Job) -> dict[str, object] | None:
+        for name in job.statement.tables:
+            if name in self.tables and self.tables[name].num_rows:
+                row: dict[str, object] = self.tables[name].slice(0, 1).to_pylist()[0]
+                return row
+        return None
+
+    def collect(self, sql: str, job: Job, read: int) -> Iterator[Out]:
+        """Run to the end, so that a failure comes before the first row leaves; spills what is large."""
+        bound = FACTOR * read + FLOOR
+        if job.statement.rowwise and not job.statement.multiplies:
+            yield split(self.connection.sql(sql).to_arrow_table())
+            return
+        self.do("drop table if exists __out")
+        self.do(f"create temp table __out as select * from ({sql}) limit {bound + 1}")
+        counted = self.do("select count(*) from __out")
+        if counted[0][0] > bound:
+            raise TooMuch(
+                f"The mapping makes more than {bound:,} rows of {read:,}.",
+                where=job.path,
+                hint="Does a join lack its key?",
+            )
+        reader = self.connection.sql("select * from __out").to_arrow_reader(ROWS)
+        empty = True
+        for batch in reader:
+            empty = False
+            yield split(pa.Table.from_batches([batch]))
+        if empty:
+            yield split(reader.schema.empty_table())
+
+    def recover(self, job: Job, read: int, error: duckdb.Error) -> list[Out]:
+        """Find the rows that fail, set them aside and map the others."""
+        if not is_data_error(error):
+            raise self.mistake(job, error, 10**9)
+        names = [name for name in job.statement.tables if name in self.tables]
+        held = {name: self.tables[name] for name in names}
+        notes = self.noted(job, read)
+        try:
+            for _ in range(3):
+                self.only(held, bad=list(notes))
+                try:
+                    out = list(self.collect(self.wrap(job, job.sql)[0], job, read))
+                    return [*out, (out[0][0].slice(0, 0), sorted(notes.items()))]
+                except duckdb.Error as again:
+                    error = again
+                    if not self.halved(job, held, notes):
+                        break
+            raise self.located(job, held, notes, error)
+        finally:
+            for name, table in held.items():
+                self.do(f"drop view if exists {quoted(name)}")
+                self.register(name, table)
+
+    def noted(self, job: Job, read: int) -> Notes:
+        """Run the mapping with noting casts; the rows that noted a failure, with their reasons."""
+        carrying = Carrying(self.references, self.aggregates)
+        noting = Noting(carrying, self.parsed)
+        self.notebook.take()
+        try:
+            tree = noting.rewrite(with_rows(job.statement, self.references, self.aggregates))
+            sql = render(self.connection, tree)
+            bound = FACTOR * read + FLOOR
+            for _ in self.connection.sql(f"select * from ({sql}) limit {bound}").to_arrow_reader(ROWS):
+                pass
+        except duckdb.Error:
+            pass  # what it noted before it failed counts; the rest is found by halving
+        return self.notebook.take()
+
+    def parsed(self, text: str) -> Node:
+        return parse(self.connection, text, "template")
+
+    def only(self, held: dict[str, pa.Table], bad: list[int] | None = None, part: list[int] | None = None) -> None:
+        """Show the mapping only some rows of its tables: all but `bad`, or `part`."""
+        keep = "not in" if part is None else "in"
+        self.connection.register("__rows", pa.table({"row": pa.array(bad if part is None else part, pa.int64())}))
+        for name, table in held.items():
+            self.do(f"drop view if exists {quoted(name)}")
+            self.connection.unregister(name)
+            self.connection.register(f"__held {name}", table)
+            self.do(
+                f"create temp view {quoted(name)} as select * from {quoted(f'__held {name}')}"
+                f" where _row {keep} (select row from __rows)"
+            )
+
+    def halved(self, job: Job, held: dict[str, pa.Table], notes: Notes) -> bool:
+        """Find failing rows by running the mapping over ever smaller parts; whether any more was found."""
+        rows = [row for table in held.values() for row in table.column("_row").to_pylist() if row not in notes]
+        found: Notes = {}
+
+        def fails(part: list[int]) -> str | None:
+            self.only(held, part=part)
+            try:
+                for _ in self.collect(self.wrap(job, job.sql)[0], job, len(part)):
+                    pass
+            except duckdb.Error as error:
+                return explained(error)[0]
+            return None
+
+        complete = halve(rows, fails, found)
+        notes.update(found)
+        return complete and bool(found)
+
+    def located(self, job: Job, held: dict[str, pa.Table], notes: Notes, error: duckdb.Error) -> InvalidMapping:
+        """The failure of a whole mapping, with its place in the file."""
+        self.only(held, bad=list(notes))
+        prefix = "create temp table __probe as "
+        try:
+            self.do(prefix + job.text)
+            self.do("drop table __probe")
+        except duckdb.Error as again:
+            return self.mistake(job, again, len(prefix))
+        return self.mistake(job, error, 10**9)
+
+
+def is_data_error(error: duckdb.Error) -> bool:
+    """Whether rows may be at fault, not the mapping or the bounds."""
+    return isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException | duckdb.OutOfRangeException)
+
+
+def explained(error: duckdb.Error) -> tuple[str, int | None]:
+    """The sentence and the byte that DuckDB's error names."""
+    text = str(error)
+    start = text.find("{")
+    try:
+        told: dict[str, Any] = json.loads(text[start:]) if start >= 0 else {}
+    except json.JSONDecodeError:
+        told = {}
+    message = " ".join(str(told.get("exception_message") or text).split())
+    message = re.sub(r"\s*LINE \d+:.*", "", message)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        message = "The mapping needs more memory than `memory` in source.toml allows"
+    place = told.get("position")
+    return message.rstrip(".") + ".", int(place) if place is not None else None
+
+
+def split(table: pa.Table) -> Out:
+    """Part the rows from those with a reason against them."""
+    reasons = table.column(REASON)
+    rows = table.drop_columns([REASON])
+    if reasons.null_count == len(reasons):
+        return rows, []
+    bad = reasons.is_valid()
+    numbers = rows.column("_row").filter(bad).fill_null(-1).to_pylist()
+    rejects = list(zip(numbers, reasons.filter(bad).to_pylist(), strict=True))
+    return rows.filter(reasons.is_null()), rejects

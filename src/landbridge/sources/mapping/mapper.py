@@ -1,0 +1,415 @@
+"""The parent's side of a mapping: feeds a child process with batches and hands on what comes back.
+
+While the child maps one batch the parent may work on the one before; a mapping that hangs is killed. What must see
+the whole pull waits in a spool on disk, read from there as often as the mapping wants.
+"""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from landbridge import errors
+from landbridge.errors import Failed, InvalidMapping, TooMuch
+from landbridge.model.column import AttributeColumns, RowPlan, ValueColumn, plan_columns
+from landbridge.sources.contract import ROW, Declaration
+from landbridge.sources.mapping.reference import read_references
+from landbridge.sources.mapping.wire import Header, pack, receive, send, unpack
+
+AHEAD = 1  # batches that the child may have before their rows are asked for
+Frame = tuple[Header, bytes] | None
+
+
+@dataclass(frozen=True)
+class MappingFile:
+    """What a mapping's text says before a row is read. `attributes` are named as the mapping writes them."""
+
+    path: str
+    types: tuple[str, ...]
+    attributes: tuple[str, ...]
+    rowwise: bool
+    tables: tuple[str, ...] = ("source",)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A source row that the mapping cannot take, by number (-1: not known which), and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Rows that a mapping made; `batch` counts the fed batches from 0 (None: made at the end of the pull).
+
+    Everything of earlier batches has been yielded when a batch's rows are.
+    """
+
+    file: MappingFile
+    plan: RowPlan
+    rows: pa.RecordBatch
+    rejects: tuple[Rejected, ...] = ()
+    batch: int | None = None
+
+
+class Spool:
+    """One table of a pull on disk, in batches that can be read again by row number."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self.schema = path, schema
+        self.writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(str(path), schema)
+        self.starts: list[tuple[int, int]] = []  # first and last row of each batch
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        if rows.num_rows and self.writer is not None:
+            numbers = rows.column(ROW)
+            self.starts.append((numbers[0].as_py(), numbers[-1].as_py()))
+            self.writer.write(rows)
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
+    def find(self, row: int) -> pa.RecordBatch | None:
+        """The one row as a batch of one."""
+        for place, (first, last) in enumerate(self.starts):
+            if first <= row <= last and self.writer is None:
+                with pa.memory_map(str(self.path)) as file:
+                    batch = pa.ipc.open_file(file).get_batch(place)
+                    return pick(batch, row)
+        return None
+
+
+def pick(batch: pa.RecordBatch, row: int) -> pa.RecordBatch | None:
+    """The row of a batch with this number."""
+    numbers = batch.column(ROW)
+    guess = row - numbers[0].as_py() if batch.num_rows else -1
+    if 0 <= guess < batch.num_rows and numbers[guess].as_py() == row:
+        return batch.slice(guess, 1)
+    found = numbers.index(row).as_py()
+    return batch.slice(found, 1) if found >= 0 else None
+
+
+class Mapper:
+    """Runs the mappings of one source. Use it as a context manager: its child process ends with it."""
+
+    def __init__(self, declaration: Declaration, *, whole: bool = True) -> None:
+        self.declaration = declaration
+        self.results: list[dict[str, Any]] = []  # of the expectations, after `finish`
+        self.failed: pa.Table | None = None
+        self.dropped: list[Rejected] = []  # rows that an expectation left out
+        self.outstanding = 0
+        self.fed = 0
+        self.rows_fed = 0
+        self.recent: list[tuple[int, pa.RecordBatch]] = []
+        self.spools: dict[str, Spool] = {}
+        self.folder = tempfile.TemporaryDirectory(prefix="landbridge-", ignore_cleanup_errors=True)
+        self.answers: queue.Queue[Frame] = queue.Queue()
+        self.orders: queue.Queue[tuple[Header, pa.Buffer | bytes] | None] = queue.Queue()
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "landbridge.sources.mapping.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"},  # its own pool reserves address space
+        )
+        self.threads = [threading.Thread(target=work, daemon=True) for work in (self.read_answers, self.write_orders)]
+        for thread in self.threads:
+            thread.start()
+        try:
+            self.open(whole)
+        except BaseException:
+            self.close()
+            raise
+
+    # --- the pipes -------------------------------------------------------------------------------------------
+
+    def read_answers(self) -> None:
+        assert self.child.stdout is not None
+        with contextlib.suppress(OSError, ValueError):
+            while (frame := receive(self.child.stdout)) is not None:
+                self.answers.put(frame)
+        self.answers.put(None)
+
+    def write_orders(self) -> None:
+        assert self.child.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            while (order := self.orders.get()) is not None:
+                send(self.child.stdin, *order)
+
+    def next_answer(self) -> tuple[Header, bytes]:
+        """The child's next frame. Raises what the child raised, TooMuch when its time is up."""
+        try:
+            frame = self.answers.get(timeout=self.declaration.timeout)
+        except queue.Empty:
+            self.close()
+            raise TooMuch(
+                f"The mapping of '{self.declaration.name}' runs for more than {self.declaration.timeout:g} s.",
+                where=self.where,
+                hint="Does a join lack its key? Or raise `timeout` in source.toml.",
+            ) from None
+        if frame is None:
+            self.close()
+            raise Failed(
+                f"The mapping's process of '{self.declaration.name}' ends before its answer (code {self.child.returncode}).",
+                where=self.where,
+                hint="It may need more `memory` than source.toml allows.",
+            )
+        if frame[0]["kind"] == "error":
+            raise again(frame[0], self.where)
+        return frame
+
+    @property
+    def where(self) -> str:
+        return f"{self.declaration.name}/mapping.sql"
+
+    def ask(self, header: Header, body: pa.Buffer | bytes = b"") -> Header:
+        """Send one order and wait for its answer."""
+        self.orders.put((header, body))
+        return self.next_answer()[0]
+
+    # --- the work --------------------------------------------------------------------------------------------
+
+    def open(self, whole: bool) -> None:
+        declaration = self.declaration
+        texts = mapping_texts(declaration)
+        answer = self.ask(
+            {
+                "kind": "open",
+                "memory": declaration.memory,
+                "spill": str(Path(self.folder.name) / "spill"),
+                "time_zone": declaration.time_zone,
+                "ambiguous": declaration.ambiguous_time,
+                "references": list(declaration.tables),
+                "expectations": [dict(expectation) for expectation in declaration.expectations],
+                "whole": whole,
+                "files": texts,
+            }
+        )
+        described = answer["files"]
+        self.files = tuple(mapping_file(item, declaration) for item in described)
+        self.later = [bool(item["deferred"]) for item in described]
+        self.spooled = {name for item in described if item["deferred"] for name in item["tables"]}
+        self.spool_all = whole and bool(declaration.expectations)
+        self.now = not whole
+        if not whole:
+            refuse_windows(self.files, declaration)
+        for name, table in read_references(declaration).items():
+            self.ask({"kind": "reference", "name": name}, pack(table))
+
+    def feed(self, table: str, rows: pa.RecordBatch) -> Iterator[Mapped]:
+        """Map a batch of one source table; its rows carry `_row`. Yields what is ready, perhaps of the batch before."""
+        self.rows_fed += rows.num_rows
+        if table in self.spooled or self.spool_all:
+            self.spool(table, rows)
+        batch, self.fed = self.fed, self.fed + 1
+        self.recent.append((batch, rows))
+        if any(not later and table in file.tables for file, later in zip(self.files, self.later, strict=True)):
+            self.orders.put(({"kind": "feed", "table": table, "batch": batch}, pack(rows)))
+            self.outstanding += 1
+        yield from self.drain(AHEAD)
+
+    def flush(self) -> Iterator[Mapped]:
+        """Wait for all batches that were fed."""
+        yield from self.drain(0)
+
+    def drain(self, ahead: int) -> Iterator[Mapped]:
+        while self.outstanding > ahead:
+            header, body = self.next_answer()
+            if header["kind"] == "done":
+                self.outstanding -= 1
+            else:
+                yield self.mapped(header, body)
+        kept = ahead + 2
+        del self.recent[:-kept]
+
+    def finish(self) -> Iterator[Mapped]:
+        """End a whole pull: the expectations are checked and the mappings over all of its rows run."""
+        yield from self.flush()
+        for spool in self.spools.values():
+            spool.close()
+        if not self.spools:
+            return
+        spools = {name: str(spool.path) for name, spool in self.spools.items()}
+        self.orders.put(({"kind": "finish", "spools": spools, "rows": self.rows_fed}, b""))
+        while (answer := self.next_answer())[0]["kind"] != "done":
+            header, body = answer
+            if header["kind"] == "expected":
+                self.results = header["results"]
+                self.dropped = [Rejected(row, reason) for row, reason in header["rejects"]]
+                self.failed = unpack(body)
+            else:
+                yield self.mapped(header, body)
+
+    def mapped(self, header: Header, body: bytes) -> Mapped:
+        file = self.files[header["file"]]
+        table = unpack(body)
+        names = [name for name in table.column_names if not name.startswith("_")]
+        plan = reread(plan_columns(names, file.path), frozenset(header["json"]))
+        rejects = tuple(Rejected(row, reason) for row, reason in header["rejects"])
+        return Mapped(file, plan, one_batch(table), rejects, header["batch"])
+
+    def spool(self, table: str, rows: pa.RecordBatch) -> None:
+        if table not in self.spools:
+            path = Path(self.folder.name) / f"spool-{len(self.spools)}.arrow"
+            self.spools[table] = Spool(path, rows.schema)
+        spool = self.spools[table]
+        if rows.schema != spool.schema:
+            rows = conform(rows, spool.schema, table, self.where)
+        spool.write(rows)
+
+    def raw(self, rows: Sequence[int]) -> pa.RecordBatch:
+        """Source rows by number, in that order: of the batches fed last, or of the spool."""
+        found = [self.find(row) for row in rows]
+        known = [batch for batch in found if batch is not None]
+        if not known:
+            return pa.RecordBatch.from_arrays([pa.array([], pa.int64())], names=[ROW])
+        return one_batch(pa.concat_tables([pa.Table.from_batches([b]) for b in known], promote_options="default"))
+
+    def find(self, row: int) -> pa.RecordBatch | None:
+        for _, batch in self.recent:
+            numbers = batch.column(ROW)
+            if batch.num_rows and numbers[0].as_py() <= row <= numbers[-1].as_py():
+                return pick(batch, row)
+        return next((found for spool in self.spools.values() if (found := spool.find(row)) is not None), None)
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the child process, whatever it is doing, and remove the spool."""
+        self.orders.put(None)
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        for thread in self.threads:
+            thread.join(timeout=5)
+        for pipe in (self.child.stdin, self.child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        for spool in self.spools.values():
+            with contextlib.suppress(OSError, pa.ArrowInvalid):
+                spool.close()
+        self.folder.cleanup()
+
+    def __enter__(self) -> "Mapper":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_mapper(declaration: Declaration, expand: Callable[[str], str] | None = None, *, whole: bool = True) -> Mapper:
+    """Start the mappings of a source. `whole`: the pull has an end, at which spooled mappings run.
+
+    Raises InvalidMapping with the place of the mistake.
+    """
+    return Mapper(declaration, whole=whole)
+
+
+def read_mappings(declaration: Declaration) -> tuple[MappingFile, ...]:
+    """Check a source's mapping texts and say which types and attributes they make, without reading a row."""
+    with open_mapper(replace(declaration, tables={name: "" for name in declaration.tables})) as mapper:
+        return mapper.files
+
+
+def mapping_paths(folder: Path) -> list[Path]:
+    """The mapping files of a source's folder: mapping.sql, or those in mapping/."""
+    single = folder / "mapping.sql"
+    several = sorted((folder / "mapping").glob("*.sql"))
+    if single.exists() and several:
+        raise InvalidMapping("There are both mapping.sql and mapping/.", where=str(folder), hint="Keep one of them.")
+    if not single.exists() and not several:
+        raise InvalidMapping("There is no mapping.", where=str(folder), hint="Write a SELECT into mapping.sql.")
+    return [single] if single.exists() else several
+
+
+def mapping_texts(declaration: Declaration) -> list[tuple[str, str]]:
+    """Each mapping's name for people and its text."""
+    texts = []
+    for path in mapping_paths(declaration.folder):
+        try:
+            text = path.read_text("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidMapping("The file is not in UTF-8.", where=str(path), hint="Save it as UTF-8.") from None
+        texts.append((f"{declaration.name}/{path.relative_to(declaration.folder)}", text))
+    return texts
+
+
+def mapping_file(item: Mapping[str, Any], declaration: Declaration) -> MappingFile:
+    """What the child says of one file; the declared types stand in where the SELECT computes them."""
+    plan = plan_columns(item["columns"], item["path"])
+    types = tuple(item["types"]) if item["types"] is not None else declaration.types
+    if not types:
+        raise InvalidMapping(
+            "The column 'type' is computed, so its values are not known.",
+            where=item["path"],
+            hint='Write a literal, or name them in source.toml:  types = ["..."].',
+        )
+    names = tuple(attribute.name for attribute in plan.attributes)
+    return MappingFile(item["path"], types, names, item["rowwise"], tuple(item["tables"]))
+
+
+def refuse_windows(files: Sequence[MappingFile], declaration: Declaration) -> None:
+    """A mapping over all rows needs an end of them (DESIGN 4.10)."""
+    for file in files:
+        if not file.rowwise and declaration.window != "all":
+            raise InvalidMapping(
+                "The mapping looks over several rows, and this source comes in small batches.",
+                where=file.path,
+                hint='Map each row alone (no aggregate, window, DISTINCT, ORDER), or declare  window = "all".',
+            )
+
+
+def reread(plan: RowPlan, json: frozenset[str]) -> RowPlan:
+    """The plan with `json` as the reading of the columns that came as JSON."""
+
+    def value(column: ValueColumn) -> ValueColumn:
+        return replace(column, reading="json") if column.column in json else column
+
+    def attribute(columns: AttributeColumns) -> AttributeColumns:
+        return replace(columns, value=value(columns.value), subs=tuple(map(value, columns.subs)))
+
+    return replace(plan, attributes=tuple(map(attribute, plan.attributes)))
+
+
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def conform(rows: pa.RecordBatch, schema: pa.Schema, table: str, where: str) -> pa.RecordBatch:
+    """Rows with the first batch's columns: missing ones are null, further ones stay out."""
+    try:
+        columns = [
+            rows.column(field.name).cast(field.type)
+            if field.name in rows.schema.names
+            else pa.nulls(len(rows), field.type)
+            for field in schema
+        ]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidMapping(f"The table '{table}' changes its columns within a pull: {error}.", where=where) from None
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def again(header: Header, where: str) -> errors.LandbridgeError:
+    """The child's error, to be raised here."""
+    place, hint = header.get("where") or where, header.get("hint")
+    if header["error"] == "InvalidMapping":
+        return InvalidMapping(header["message"], where=place, hint=hint, row=header.get("row"))
+    kind = getattr(errors, header["error"], Failed)
+    error: errors.LandbridgeError = kind(header["message"], where=place, hint=hint)
+    return error

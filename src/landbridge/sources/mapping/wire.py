@@ -1,0 +1,52 @@
+"""How the parent and the mapping's child process speak: framed messages over two pipes.
+
+A frame is two lengths (little-endian, 4 and 8 bytes), a JSON header and an Arrow IPC stream (or nothing). Neither side
+evaluates anything that it reads.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+LENGTHS = struct.Struct("<IQ")
+Header = dict[str, Any]
+
+
+def pack(rows: pa.RecordBatch | pa.Table) -> pa.Buffer:
+    """Write rows as one Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write(rows)
+    return sink.getvalue()
+
+
+def unpack(body: bytes) -> pa.Table:
+    """Read an Arrow IPC stream."""
+    with pa.ipc.open_stream(body) as reader:
+        return reader.read_all()
+
+
+def send(pipe: BinaryIO, header: Mapping[str, Any], body: pa.Buffer | bytes = b"") -> None:
+    """Write one frame and flush it."""
+    head = json.dumps(header, default=str).encode()
+    pipe.write(LENGTHS.pack(len(head), len(body)))
+    pipe.write(head)
+    if len(body):
+        pipe.write(memoryview(body))
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> tuple[Header, bytes] | None:
+    """Read one frame; None at the end of the pipe."""
+    lengths = pipe.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
+        return None
+    head, body = LENGTHS.unpack(lengths)
+    text, content = pipe.read(head), pipe.read(body)
+    if len(text) < head or len(content) < body:
+        return None
+    header: Header = json.loads(text)
+    return header, content
