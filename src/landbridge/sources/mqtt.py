@@ -67,7 +67,7 @@ class MqttSource:
         self.read = reader(wanted)
         self.messages: list[Message] = []
         self.unsettled: dict[bytes, int] = {}  # key -> the connection that delivered it last
-        self.settled: deque[tuple[float, bytes]] = deque(maxlen=2 * wanted.inflight)
+        self.settled: deque[tuple[float, bytes]] = deque(maxlen=wanted.inflight)
         self.done: set[bytes] = set()
         self.connection = 0
         self.problem: LandbridgeError | None = None

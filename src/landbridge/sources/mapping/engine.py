@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from landbridge.errors import InvalidMapping, TooMuch
 from landbridge.model.column import RowPlan
-from landbridge.sources.mapping.function import install
+from landbridge.sources.mapping.function import define, install
 from landbridge.sources.mapping.normal import REASON, literal, normalise, quoted
 from landbridge.sources.mapping.reject import Notebook, Notes, Noting, halve
 from landbridge.sources.mapping.rewrite import Carrying, render, with_rows
@@ -57,10 +57,7 @@ class Engine:
             self.do(f"set {setting}")
         install(self.connection, time_zone, ambiguous)
         self.notebook = Notebook()
-        self.connection.create_function(
-            "__note", self.notebook.note, ["VARCHAR", "BIGINT"], "BOOLEAN", type="arrow", side_effects=True,
-            null_handling="special",
-        )  # fmt: skip
+        define(self.connection, "__note", self.notebook.note, ["VARCHAR", "BIGINT"], "BOOLEAN", side_effects=True)
         found = self.do("select function_name from duckdb_functions() where function_type = 'aggregate'")
         self.aggregates = frozenset(str(row[0]).lower() for row in found)
         self.do("set enable_external_access = false")

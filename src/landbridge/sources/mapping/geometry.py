@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import shapely
+from shapely.errors import ShapelyError as GEOSException
 
 DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 WRONG = "!"
@@ -41,9 +42,9 @@ def gcj02_points(lons: pa.ChunkedArray, lats: pa.ChunkedArray) -> pa.Array:
     """GCJ-02 longitudes and latitudes as lists of WGS 84 longitude and latitude."""
     lon, lat = (np.asarray(part.to_numpy(zero_copy_only=False), dtype=float) for part in (lons, lats))
     found = np.stack(from_gcj02(lon, lat), axis=1)
-    known = np.isfinite(found).all(axis=1)
+    known: Any = np.isfinite(found).all(axis=1)
     return pa.array(
-        [pair if ok else None for pair, ok in zip(found.tolist(), known, strict=True)], pa.list_(pa.float64())
+        [pair if ok else None for pair, ok in zip(found.tolist(), known.tolist(), strict=True)], pa.list_(pa.float64())
     )
 
 
@@ -73,8 +74,8 @@ def read_geojson(text: str) -> dict[str, Any]:
 
 def read_wkt(text: str) -> dict[str, Any]:
     try:
-        geometry: dict[str, Any] = orjson.loads(shapely.to_geojson(shapely.from_wkt(text)))
-    except shapely.errors.GEOSException:
+        geometry: dict[str, Any] = orjson.loads(shapely.to_geojson(shapely.from_wkt(text)))  # type: ignore[no-untyped-call]
+    except GEOSException:
         raise Unfit(f"'{text[:40]}' is no well-known text of a geometry") from None
     return geometry
 
@@ -92,10 +93,11 @@ def check_geometry(geometry: dict[str, Any]) -> None:
         check_rings(geometry["coordinates"] if kind == "MultiPolygon" else [geometry["coordinates"]])
     try:
         shape = shapely.from_geojson(orjson.dumps(geometry))
-    except shapely.errors.GEOSException as error:
+    except GEOSException as error:
         raise Unfit(f"the {kind} cannot be built: {error}") from None
-    if not shapely.is_valid(shape):
-        raise Unfit(f"the {kind} is not valid: {shapely.is_valid_reason(shape)}")
+    if not shapely.is_valid(shape):  # type: ignore[no-untyped-call]
+        reason = shapely.is_valid_reason(shape)  # type: ignore[no-untyped-call]
+        raise Unfit(f"the {kind} is not valid: {reason}")
 
 
 def positions(coordinates: Any, depth: int) -> Iterator[list[float]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -138,7 +138,7 @@ class Mapper:
     def read_answers(self) -> None:
         assert self.child.stdout is not None
         with contextlib.suppress(OSError, ValueError):
-            while (frame := receive(self.child.stdout)) is not None:
+            while (frame := receive(cast(BinaryIO, self.child.stdout))) is not None:
                 self.answers.put(frame)
         self.answers.put(None)
 
@@ -146,7 +146,7 @@ class Mapper:
         assert self.child.stdin is not None
         with contextlib.suppress(OSError, ValueError):
             while (order := self.orders.get()) is not None:
-                send(self.child.stdin, *order)
+                send(cast(BinaryIO, self.child.stdin), *order)
 
     def next_answer(self) -> tuple[Header, bytes]:
         """The child's next frame. Raises what the child raised, TooMuch when its time is up."""
@@ -162,7 +162,7 @@ class Mapper:
         if frame is None:
             self.close()
             raise Failed(
-                f"The mapping's process of '{self.declaration.name}' ends before its answer (code {self.child.returncode}).",
+                f"The mapping's process of '{self.declaration.name}' ends early (code {self.child.returncode}).",
                 where=self.where,
                 hint="It may need more `memory` than source.toml allows.",
             )
@@ -322,7 +322,7 @@ def open_mapper(declaration: Declaration, expand: Callable[[str], str] | None = 
 
 def read_mappings(declaration: Declaration) -> tuple[MappingFile, ...]:
     """Check a source's mapping texts and say which types and attributes they make, without reading a row."""
-    with open_mapper(replace(declaration, tables={name: "" for name in declaration.tables})) as mapper:
+    with open_mapper(replace(declaration, tables=dict.fromkeys(declaration.tables, ""))) as mapper:
         return mapper.files
 
 

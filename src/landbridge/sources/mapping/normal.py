@@ -19,7 +19,7 @@ URI = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f<>\"{}|\\^`]+$"
 
 @dataclass(frozen=True)
 class Normal:
-    """One output column: its SQL over the mapping's own columns, and the (condition, reason) pairs that refuse a row."""
+    """One output column: its SQL over the mapping's columns, and the (condition, reason) pairs that refuse a row."""
 
     name: str
     sql: str
@@ -42,7 +42,9 @@ def normalise(sql: str, names: Sequence[str], types: Sequence[str], where: str) 
     kinds = dict(zip(names, types, strict=True))
     plan = plan_columns([name for name in names if name != ROW], where)
     columns = row_columns(plan, kinds, where)
-    values = [column for column in (*plan_values(plan),)]
+    values = [
+        *plan_values(plan),
+    ]
     made = {column.name: column for column in columns}
     for value in values:
         made[value.column] = normal_value(value, kinds[value.column], where)

@@ -192,7 +192,7 @@ def carriers_of(table: Node, ctes: dict[str, bool], references: frozenset[str]) 
     kind = table["type"]
     if kind == "BASE_TABLE":
         name = str(table["table_name"])
-        known = ctes[name.lower()] if name.lower() in ctes else name not in references
+        known = ctes.get(name.lower(), name not in references)
         return [str(table["alias"] or name)] if known else []
     if kind == "SUBQUERY":
         return [str(table["alias"])] if table["alias"] and has_row(table["subquery"]["node"]) else []

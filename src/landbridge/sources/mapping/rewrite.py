@@ -59,7 +59,7 @@ class Carrying:
         tried = copy.deepcopy(node)
         if node["setop_type"] != "UNION" or not node["setop_all"]:
             return False
-        if not all([self.inject(part, ctes) for part in parts(tried)]):
+        if not all(self.inject(part, ctes) for part in parts(tried)):
             return False
         node.update(tried)
         return True
@@ -75,7 +75,7 @@ class Carrying:
         kind = table["type"]
         if kind == "BASE_TABLE":
             name = str(table["table_name"])
-            known = ctes[name.lower()] if name.lower() in ctes else name not in self.references
+            known = ctes.get(name.lower(), name not in self.references)
             return [str(table["alias"] or name)] if known else []
         if kind == "SUBQUERY":
             return [str(table["alias"])] if self.inject(table["subquery"]["node"], ctes) and table["alias"] else []

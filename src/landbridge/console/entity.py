@@ -1,0 +1,234 @@
+"""An entity's page: what we know of it, how sure, since when, and where each value comes from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from landbridge.console.chart import Chart, draw
+from landbridge.console.figure import (
+    Figure,
+    default_instance,
+    display_name,
+    figure,
+    is_number,
+    observed,
+    subs,
+)
+from landbridge.console.language import mark
+from landbridge.console.mapdata import PLACED_BY
+from landbridge.console.outline import Drawing, areas, drawn, location_of, middle
+from landbridge.console.page import Visit, packed
+from landbridge.errors import Missing
+from landbridge.model.answer import Document, Point, Trace
+from landbridge.model.query import Query
+
+STANDINGS: dict[str, tuple[str, str]] = {  # standing -> sign, word
+    "value": ("", mark("value")),
+    "chosen": ("✓", mark("chosen by the rule")),
+    "claim": ("○", mark("claim")),
+    "pin": ("⚑", mark("pinned by hand")),
+    "instance": ("•", mark("separate reading")),
+}
+CARD = 6  # attributes on a map's card
+TABLED = 60  # points in the table beside a chart
+POINTS = 300
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One instance of an attribute, with its trace where there is one."""
+
+    shown: Figure
+    standing: str
+    observed: int | None
+    owner: str
+    trace: Trace | None
+    subs: Sequence[tuple[str, Figure]]
+    holds: bool  # the attribute's value for whoever asks
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute with all its instances; the one that counts comes first."""
+
+    name: str
+    label: str
+    kind: str
+    claims: tuple[Claim, ...]
+    numeric: bool
+    differs: bool
+
+    @property
+    def first(self) -> Claim:
+        return self.claims[0]
+
+
+def entity(visit: Visit) -> Response:
+    """GET /entity/{id}."""
+    id = visit.request.path_params["id"]
+    document = visit.reading.entity(visit.actor, id, tenant=visit.tenant)
+    traces = visit.reading.explain(visit.actor, id, tenant=visit.tenant)
+    shown = attributes(visit, document, traces)
+    charted = chosen_series(visit, shown)
+    chart, points = series(visit, id, charted)
+    disagreements = visit.reading.disagreements(visit.actor, entity=id, limit=20, tenant=visit.tenant)
+    return visit.page(
+        "entity.html.j2",
+        document=document,
+        name=display_name(document, visit.language),
+        attributes=shown,
+        charted=next((a for a in shown if a.name == charted), None),
+        chartable=[a for a in shown if a.numeric],
+        chart=chart,
+        points=points[::-1][:TABLED],
+        drawing=small_map(visit, document),
+        out=links_out(visit, shown),
+        into=links_in(visit, id),
+        disagreements=disagreements,
+        standings=STANDINGS,
+        raw=visit.may("raw"),
+        version=visit.reading.version(),
+        screen="entity",
+    )
+
+
+def attributes(visit: Visit, document: Document, traces: Sequence[Trace]) -> list[Attribute]:
+    """The entity's attributes for people: numbers first, then texts, places and links."""
+    by_key: dict[tuple[str, str | None], Trace] = {(t.attribute, t.dataset_id): t for t in traces}
+    found = [attribute(visit, name, instances, by_key) for name, instances in document["attrs"].items() if instances]
+    return sorted(found, key=lambda a: (not a.numeric, a.kind == "Relationship", a.kind == "GeoProperty"))
+
+
+def attribute(
+    visit: Visit, name: str, instances: Sequence[Mapping[str, Any]], traces: Mapping[tuple[str, str | None], Trace]
+) -> Attribute:
+    claims = [
+        claim(visit, instance, traces.get((name, instance.get("datasetId"))), len(instances) > 1)
+        for instance in instances
+    ]
+    claims.sort(key=lambda c: not c.holds)
+    first = claims[0].shown
+    said = {c.shown.text for c in claims if c.standing == "claim"}
+    return Attribute(
+        name, visit.language.term(name), first.kind, tuple(claims), first.number is not None, len(said) > 1
+    )
+
+
+def claim(visit: Visit, instance: Mapping[str, Any], trace: Trace | None, several: bool) -> Claim:
+    plain = "instance" if instance.get("datasetId") else ("chosen" if several else "value")
+    origin = instance.get("@") or [""]
+    return Claim(
+        shown=figure(instance, visit.language),
+        standing=trace.standing if trace else plain,
+        observed=observed(instance),
+        owner=trace.owner if trace else str(origin[0]),
+        trace=trace,
+        subs=subs(instance, visit.language),
+        holds="datasetId" not in instance,
+    )
+
+
+def chosen_series(visit: Visit, shown: Sequence[Attribute]) -> str | None:
+    """Which attribute's values are drawn: the one asked for, else the first number with a time."""
+    asked = visit.asked("series")
+    if any(a.name == asked for a in shown):
+        return asked
+    numeric = [a for a in shown if a.numeric]
+    timed = [a for a in numeric if a.first.observed is not None]
+    return next((a.name for a in timed or numeric), None)
+
+
+def series(visit: Visit, id: str, attribute: str | None) -> tuple[Chart | None, list[Point]]:
+    if attribute is None:
+        return None, []
+    points = visit.reading.series(visit.actor, id, attribute, limit=POINTS, tenant=visit.tenant)
+    claims = [p for p in points if p.dataset_id] or points  # the chosen value repeats one of the claims
+    numbers = sorted((p for p in claims if is_number(p.value) or p.deleted), key=lambda p: (p.time, p.recorded))
+    return draw(numbers, visit.console.zone), numbers
+
+
+def small_map(visit: Visit, document: Document) -> Drawing | None:
+    """Where the entity lies on the city's outlines; itself as the only outline where it is an area."""
+    own = location_of(document)
+    if own is None:
+        instance = default_instance(document, PLACED_BY)
+        around = neighbour(visit, instance.get("object") if instance else None)
+        own = location_of(around) if around else None
+    if own is None or (at := middle(own)) is None:
+        return None
+    ground = areas(visit.reading, visit.actor, visit.tenant)
+    return drawn(ground, [(at, document["id"], document["type"][0], "")], width=320.0)
+
+
+def neighbour(visit: Visit, id: object) -> Document | None:
+    if not isinstance(id, str):
+        return None
+    found = visit.reading.query(visit.actor, Query(tenant=visit.tenant, ids=(id,), limit=1)).documents
+    return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Linked:
+    """An entity at the other end of a link."""
+
+    id: str
+    name: str
+    type: str
+    attribute: str
+    known: bool
+
+
+def links_out(visit: Visit, shown: Sequence[Attribute]) -> list[Linked]:
+    """What the entity points at, with names where the pool knows them."""
+    pairs = [(a, id) for a in shown for id in dict.fromkeys(i for c in a.claims for i in c.shown.links)]
+    names = known_names(visit, [id for _, id in pairs])
+    return [Linked(id, *names.get(id, (id, "")), a.label, id in names) for a, id in pairs]
+
+
+def links_in(visit: Visit, id: str) -> list[Linked]:
+    """What points at the entity."""
+    links = visit.reading.links(visit.actor, id, limit=50, tenant=visit.tenant)
+    names = known_names(visit, [link.entity for link in links])
+    term = visit.language.term
+    return [
+        Linked(li.entity, names.get(li.entity, (li.entity,))[0], term(li.type), term(li.attribute), True)
+        for li in links
+    ]
+
+
+def known_names(visit: Visit, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name and type of those ids that the pool has."""
+    if not ids:
+        return {}
+    wanted = tuple(dict.fromkeys(ids))[:200]
+    page = visit.reading.query(visit.actor, Query(tenant=visit.tenant, ids=wanted, limit=len(wanted)))
+    language = visit.language
+    return {d["id"]: (display_name(d, language), language.term(d["type"][0])) for d in page.documents}
+
+
+def card_view(visit: Visit, id: str) -> Mapping[str, Any] | None:
+    """What a map's card says of an entity; None where it is unknown."""
+    try:
+        document = visit.reading.entity(visit.actor, id, tenant=visit.tenant)
+        traces = visit.reading.explain(visit.actor, id, tenant=visit.tenant)
+    except Missing:
+        return None
+    shown = [a for a in attributes(visit, document, traces) if a.kind not in ("GeoProperty",) and a.name != "name"]
+    return {
+        "id": id,
+        "name": display_name(document, visit.language),
+        "type": visit.language.term(document["type"][0]),
+        "attributes": shown[:CARD],
+        "more": max(0, len(shown) - CARD),
+        "links": known_names(visit, [i for a in shown[:CARD] for i in a.first.shown.links]),
+    }
+
+
+def card(visit: Visit) -> Response:
+    """GET /console/card?id=: a piece of page for the map's side."""
+    shown = card_view(visit, visit.asked("id"))
+    if shown is None:
+        raise Missing("There is no such entity.", where=visit.asked("id"))
+    return packed(visit.request, visit.fragment("card.html.j2", card=shown))

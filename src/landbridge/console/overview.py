@@ -1,0 +1,54 @@
+"""The start page: the map of everything, and a list that says the same without it."""
+
+from starlette.responses import Response
+
+from landbridge.console.entity import card_view
+from landbridge.console.figure import display_name
+from landbridge.console.mapdata import Areas, Layer, documents_of, feature, layer_facts, layers
+from landbridge.console.outline import areas, drawn, middle
+from landbridge.console.page import Visit
+from landbridge.model.query import Has, Query
+
+LISTED = 60  # entities of a type in the list beside the map
+DRAWN = 400  # dots of a type in the drawing that needs no script
+
+
+def overview(visit: Visit) -> Response:
+    """GET /: map, layers, legend, list."""
+    found = layers(visit)
+    shown = chosen(visit, found)
+    spots, lists = [], {}
+    places = Areas(visit)
+    for layer in found:
+        if layer.ground or not layer.located:
+            continue
+        query = Query(tenant=visit.tenant, types=Has(layer.type))
+        documents = list(documents_of(visit, query, DRAWN))
+        lists[layer.type] = [(d["id"], display_name(d, visit.language)) for d in documents[:LISTED]]
+        if layer.type in shown:
+            for document in documents:
+                one = feature(visit, document, None, places)
+                if one and (at := middle(one["geometry"])):
+                    spots.append((at, document["id"], layer.type, one["properties"]["name"]))
+    ground = areas(visit.reading, visit.actor, visit.tenant)
+    colour_type, _, colour = visit.asked("colour").rpartition("|")
+    return visit.page(
+        "map.html.j2",
+        layers=found,
+        shown=shown,
+        lists=lists,
+        facts=layer_facts(found),
+        drawing=drawn(ground, spots),
+        ground=[(d["id"], display_name(d, visit.language)) for d in ground],
+        colour_type=colour_type,
+        colour=colour,
+        card=card_view(visit, visit.asked("entity")) if visit.asked("entity") else None,
+        version=visit.reading.version(),
+        screen="map",
+    )
+
+
+def chosen(visit: Visit, found: list[Layer]) -> set[str]:
+    """Which layers are on: those the address names, else all."""
+    asked = visit.request.query_params.getlist("type")
+    return set(asked) if asked else {layer.type for layer in found if layer.located}

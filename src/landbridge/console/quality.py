@@ -1,0 +1,114 @@
+"""What is wrong, and what one can do about it: disagreements between sources, and rejected rows with replay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from landbridge.console.entity import known_names
+from landbridge.console.page import HEADERS, Visit
+from landbridge.errors import InvalidQuery
+from landbridge.model.answer import Disagreement, RejectGroup
+from landbridge.model.query import Query
+
+MOST = 500
+ROWS = 50
+
+
+@dataclass(frozen=True)
+class Quarrel:
+    """A disagreement with the names of its entity and its unit."""
+
+    it: Disagreement
+    name: str
+    type: str
+    label: str
+    unit: str | None
+
+
+def disagreements(visit: Visit) -> Response:
+    """GET /disagreements: filter by entity, attribute, and whether they still stand."""
+    entity, attribute = visit.asked("entity").strip() or None, visit.asked("attribute") or None
+    everything = visit.reading.disagreements(visit.actor, entity=entity, limit=MOST, tenant=visit.tenant)
+    found = [d for d in everything if attribute in (None, d.attribute)]
+    if visit.asked("open"):
+        found = [d for d in found if d.until is None]
+    found.sort(key=lambda d: (d.until is not None, -d.since))
+    return visit.page(
+        "disagreements.html.j2",
+        quarrels=quarrels(visit, found),
+        attributes=sorted({d.attribute for d in everything}),
+        entity=entity or "",
+        attribute=attribute or "",
+        only_open=bool(visit.asked("open")),
+        cut=len(everything) >= MOST,
+        filtered=bool(entity or attribute or visit.asked("open")),
+        screen="disagreements",
+    )
+
+
+def quarrels(visit: Visit, found: Sequence[Disagreement]) -> list[Quarrel]:
+    ids = list(dict.fromkeys(d.entity for d in found))
+    names: dict[str, tuple[str, str]] = {}
+    units: dict[tuple[str, str], str | None] = {}
+    for start in range(0, len(ids), 100):
+        some = tuple(ids[start : start + 100])
+        names |= known_names(visit, some)
+        for document in visit.reading.query(visit.actor, Query(tenant=visit.tenant, ids=some, limit=100)).documents:
+            for name, instances in document["attrs"].items():
+                units[document["id"], name] = instances[0].get("unitCode") if instances else None
+    return [
+        Quarrel(
+            d,
+            *names.get(d.entity, (d.entity, "")),
+            visit.language.term(d.attribute),
+            units.get((d.entity, d.attribute)),
+        )
+        for d in found
+    ]
+
+
+def rejects(visit: Visit) -> Response:
+    """GET /rejects: groups by source and reason; the rows of one group where the address names it."""
+    source, reason = visit.asked("source") or None, visit.asked("reason") or None
+    offset = int(visit.asked("offset")) if visit.asked("offset").isdigit() else 0
+    groups = sorted(visit.reading.rejects(visit.actor, source), key=lambda g: (g.source, -g.count))
+    rows = visit.reading.reject_rows(visit.actor, source, reason, ROWS + 1, offset) if source and reason else []
+    return visit.page(
+        "rejects.html.j2",
+        groups=groups,
+        total=sum(g.count for g in groups),
+        source=source,
+        reason=reason,
+        rows=[row_view(row) for row in rows[:ROWS]],
+        offset=offset,
+        further=offset + ROWS if len(rows) > ROWS else None,
+        raw=visit.may("raw"),
+        message=visit.asked("done"),
+        group=group_of(groups, source, reason),
+        screen="rejects",
+    )
+
+
+def group_of(groups: Sequence[RejectGroup], source: str | None, reason: str | None) -> RejectGroup | None:
+    return next((g for g in groups if (g.source, g.reason) == (source, reason)), None)
+
+
+def row_view(row: object) -> tuple[str, dict[str, object]]:
+    """A rejected row as (place, columns), whatever else the pool tells of it."""
+    told = dict(row) if isinstance(row, dict) else {"row": row}
+    place = str(told.get("place", ""))
+    inner = told.get("row", told)
+    return place, dict(inner) if isinstance(inner, dict) else {"row": inner}
+
+
+def replay(visit: Visit) -> Response:
+    """POST /rejects/replay: map the rejected rows of a source and reason again."""
+    visit.console.doors.policy.require(visit.actor, "raw", "replay rejected rows")
+    source, reason = visit.form.get("source", ""), visit.form.get("reason", "")
+    if not source or not reason:
+        raise InvalidQuery("The form names no source or no reason.", hint="Use the button beside a reason.")
+    said = visit.console.doors.replay(source, reason)
+    message = str(said) if said else visit.language.gettext("The rows have been mapped again.")
+    return RedirectResponse(f"/rejects?{urlencode({'done': message})}", 303, HEADERS)

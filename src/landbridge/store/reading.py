@@ -1,0 +1,197 @@
+"""What can be asked of the SQLite file: small functions from a connection to rows."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apsw
+import orjson
+
+from landbridge.model.answer import Document, Page
+from landbridge.model.query import Query
+from landbridge.store.compile import Layout, compile_query, next_cursor
+from landbridge.store.contract import Entry, Kind, Segment, Stored
+from landbridge.store.schema import KIND_BITS
+
+ENTITY = "SELECT key, id, doc, created, modified, version FROM entity"
+SEGMENT = (
+    "SELECT number, tenant, kind, source, run, min_key, max_key, min_time, max_time, rows, body, seq FROM segment"
+)
+
+
+def document(stored: Stored) -> Document:
+    """The entity as the pool gives it: its document with the times of its row."""
+    found: Document = orjson.loads(stored.doc)
+    found["createdAt"] = stored.created
+    found["modifiedAt"] = stored.modified
+    return found
+
+
+def version(connection: apsw.Connection) -> int:
+    """The number of the last commit, 0 before the first."""
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM commits").fetchone()[0])
+
+
+def get(connection: apsw.Connection, tenant: str, id_: str) -> Stored | None:
+    row = connection.execute(
+        f"{ENTITY} WHERE key = (SELECT key FROM name WHERE tenant=? AND id=?)", (tenant, id_)
+    ).fetchone()
+    return Stored(*row) if row else None
+
+
+def by_keys(connection: apsw.Connection, keys: Sequence[int]) -> list[Stored]:
+    rows = connection.execute(
+        f"{ENTITY} WHERE key IN (SELECT value FROM carray(?)) ORDER BY key", (apsw.carray(array("q", keys)),)
+    )
+    return [Stored(*row) for row in rows] if keys else []
+
+
+def kinds(connection: apsw.Connection, tenant: str) -> list[Kind]:
+    rows = connection.execute(
+        "SELECT num, tenant, type, slots, entities, located FROM kind WHERE tenant=? ORDER BY type", (tenant,)
+    )
+    return [Kind(num, of, type_, orjson.loads(slots), count, bool(located)) for num, of, type_, slots, count, located in rows]
+
+
+def query(connection: apsw.Connection, asked: Query) -> Page:
+    """One page of entities, and the count of all where it is asked for."""
+    layout = Layout(tuple(kinds(connection, asked.tenant)))
+    compiled = compile_query(asked, layout)
+    rows = list(connection.execute(compiled.sql, compiled.bindings))
+    more = len(rows) > asked.limit
+    rows = rows[: asked.limit]
+    count = None
+    if asked.count:
+        counting = compile_query(asked, layout, counting=True)
+        count = int(connection.execute(counting.sql, counting.bindings).fetchone()[0])
+    documents = tuple(document(Stored(*row[:6])) for row in rows)
+    return Page(documents, next_cursor(asked, rows[-1]) if more and rows else None, count)
+
+
+def entries(connection: apsw.Connection, key: int, attribute: str | None, limit: int) -> list[tuple[Entry, int, int]]:
+    """Recorded single writes of an entity, newest first, with the commit's number and time."""
+    clause = "j.key=?1" if attribute is None else "j.key=?1 AND j.attribute=?2"
+    rows = connection.execute(
+        "SELECT j.key, j.attribute, j.ordinal, j.dataset, j.owner, j.observed, j.operation, j.instance,"
+        f" j.number, c.recorded FROM journal j JOIN commits c USING (number) WHERE {clause}"
+        " ORDER BY j.number DESC, j.ordinal DESC LIMIT ?3",
+        (key, attribute, limit),
+    )
+    return [(Entry(*row[:8]), row[8], row[9]) for row in rows]
+
+
+def segments(
+    connection: apsw.Connection, kind: int, low: int, high: int, *, newest_first: bool = False, since: int | None = None
+) -> Iterator[Segment]:
+    """The segments of a kind that may hold keys from `low` to `high`."""
+    order = "DESC" if newest_first else "ASC"
+    rows = connection.execute(
+        f"{SEGMENT} WHERE kind=? AND min_key<=? AND max_key>=? AND (?4 IS NULL OR max_time>=?4 OR max_time IS NULL)"
+        f" ORDER BY seq {order}",
+        (kind, high, low, since),
+    )
+    for row in rows:
+        yield Segment(*row)
+
+
+def recorded(connection: apsw.Connection, number: int) -> int:
+    row = connection.execute("SELECT recorded FROM commits WHERE number=?", (number,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def raw(connection: apsw.Connection, source: str, run: int, row: int) -> list[bytes]:
+    """The blocks of kept source rows that may hold this one."""
+    rows = connection.execute(
+        "SELECT body FROM raw WHERE source=? AND run=? AND first<=? AND last>=? ORDER BY seq", (source, run, row, row)
+    )
+    return [body for (body,) in rows]
+
+
+def runs(connection: apsw.Connection, source: str, limit: int) -> list[dict[str, Any]]:
+    rows = connection.execute("SELECT body FROM run WHERE source=? ORDER BY run DESC LIMIT ?", (source, limit))
+    return [orjson.loads(body) for (body,) in rows]
+
+
+def sources(connection: apsw.Connection) -> list[tuple[str, dict[str, Any], str | None, str | None, int]]:
+    """Each source: name, declaration, cursor, fingerprint, number of runs."""
+    rows = connection.execute("SELECT name, declared, cursor, fingerprint, runs FROM source ORDER BY name")
+    return [(name, orjson.loads(declared), cursor, mark, count) for name, declared, cursor, mark, count in rows]
+
+
+def source_state(connection: apsw.Connection, name: str) -> tuple[str | None, str | None]:
+    """A source's cursor (JSON) and fingerprint."""
+    row = connection.execute("SELECT cursor, fingerprint FROM source WHERE name=?", (name,)).fetchone()
+    return (row[0], row[1]) if row else (None, None)
+
+
+def seen(connection: apsw.Connection, source: str) -> list[bytes]:
+    return [body for (body,) in connection.execute("SELECT body FROM seen WHERE source=? ORDER BY part", (source,))]
+
+
+def reject_groups(connection: apsw.Connection, source: str | None) -> list[tuple[str, str, int]]:
+    rows = connection.execute(
+        "SELECT source, reason, count(*) FROM reject WHERE ?1 IS NULL OR source=?1 GROUP BY source, reason"
+        " ORDER BY source, count(*) DESC, reason",
+        (source,),
+    )
+    return list(rows)
+
+
+def rejects(
+    connection: apsw.Connection, source: str, reason: str, limit: int, offset: int
+) -> list[tuple[int, int, str, str]]:
+    """Rejected rows: seq, run, place, row as JSON."""
+    rows = connection.execute(
+        "SELECT seq, run, place, row FROM reject WHERE source=? AND reason=? ORDER BY seq LIMIT ? OFFSET ?",
+        (source, reason, limit, offset),
+    )
+    return list(rows)
+
+
+def disagreements(
+    connection: apsw.Connection, tenant: str, key: int | None, attribute: str | None, limit: int
+) -> list[tuple[str, str, int, int | None, str]]:
+    """Intervals: entity id, attribute, since, until, what was said as JSON."""
+    rows = connection.execute(
+        "SELECT e.id, d.attribute, d.since, d.until, d.said FROM disagreement d JOIN entity e USING (key)"
+        " JOIN kind k ON k.num = d.key >> ?5 WHERE k.tenant=?1 AND (?2 IS NULL OR d.key=?2)"
+        " AND (?3 IS NULL OR d.attribute=?3) ORDER BY d.key, d.attribute, d.since LIMIT ?4",
+        (tenant, key, attribute, limit, KIND_BITS),
+    )
+    return list(rows)
+
+
+def outbox(connection: apsw.Connection, since: int, limit: int) -> list[tuple[int, int, str, str]]:
+    """Announcements after `since`: number, recorded, tenant, body."""
+    rows = connection.execute(
+        "SELECT o.number, c.recorded, c.tenant, o.body FROM outbox o JOIN commits c USING (number)"
+        " WHERE o.number>? ORDER BY o.number LIMIT ?",
+        (since, limit),
+    )
+    return list(rows)
+
+
+def links(connection: apsw.Connection, kind: Kind, slot: int, target: str, limit: int) -> list[str]:
+    """The ids of a kind's entities whose slot holds this target."""
+    low = kind.num << KIND_BITS
+    rows = connection.execute(
+        f"SELECT id FROM entity WHERE key BETWEEN ? AND ? AND s{int(slot)}=? ORDER BY key LIMIT ?",
+        (low, low + (1 << KIND_BITS) - 1, target, limit),
+    )
+    return [id_ for (id_,) in rows]
+
+
+def search(connection: apsw.Connection, tenant: str, text: str, limit: int) -> list[Stored]:
+    """Entities whose id or name contains the text, in no more than a bounded walk."""
+    wanted = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    rows = connection.execute(
+        f"{ENTITY} JOIN kind k ON k.num = key >> ?1 WHERE k.tenant=?2 AND (id LIKE ?3 ESCAPE '\\'"
+        " OR doc->>'$.attrs.name' LIKE ?3 ESCAPE '\\') ORDER BY key LIMIT ?4".replace("doc->>", "doc ->> "),
+        (KIND_BITS, tenant, wanted, limit),
+    )
+    return [Stored(*row) for row in rows]
+
+
+def meta(connection: apsw.Connection, name: str) -> str | None:
+    row = connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
+    return str(row[0]) if row else None

@@ -1,0 +1,78 @@
+"""The store's tables, as numbered forward migrations: `PRAGMA user_version` says how many have run.
+
+Keys: an entity's `key` is its kind's number times 2^40 plus a running number, so the entities of one tenant and
+type are one range of keys, found and paged without another index. Every table of facts names the tenant or
+hangs on such a key.
+"""
+
+SLOTS = 32
+KIND_BITS = 40
+
+SLOT_COLUMNS = ", ".join(f"s{number}" for number in range(SLOTS))
+
+FIRST = f"""
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+
+-- One row per commit: what happened when, by whom. This is the audit of writes.
+CREATE TABLE commits (
+  number INTEGER PRIMARY KEY, recorded INTEGER NOT NULL, tenant TEXT NOT NULL,
+  actor TEXT NOT NULL, request TEXT NOT NULL, source TEXT, run INTEGER);
+
+-- State: one row per entity, all instances with their provenance in one document, queryable values beside it.
+CREATE TABLE kind (
+  num INTEGER PRIMARY KEY, tenant TEXT NOT NULL, type TEXT NOT NULL, slots TEXT NOT NULL,
+  entities INTEGER NOT NULL DEFAULT 0, next INTEGER NOT NULL DEFAULT 1, located INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (tenant, type));
+CREATE TABLE entity (
+  key INTEGER PRIMARY KEY, id TEXT NOT NULL, doc TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL,
+  version INTEGER NOT NULL, lon REAL, lat REAL, cell INTEGER, {SLOT_COLUMNS});
+CREATE INDEX entity_cell ON entity (cell) WHERE cell IS NOT NULL;
+CREATE TABLE name (tenant TEXT NOT NULL, id TEXT NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+CREATE TABLE extra_type (kind INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE VIRTUAL TABLE shape USING rtree(key, minx, maxx, miny, maxy);
+
+-- Journal: what every commit recorded. Bulk as columns, many rows to a segment; single writes a row each.
+CREATE TABLE segment (
+  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL, tenant TEXT NOT NULL, kind INTEGER NOT NULL, source TEXT NOT NULL,
+  run INTEGER NOT NULL, min_key INTEGER NOT NULL, max_key INTEGER NOT NULL, min_time INTEGER, max_time INTEGER,
+  rows INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX segment_kind ON segment (kind, min_key);
+CREATE TABLE journal (
+  key INTEGER NOT NULL, attribute TEXT NOT NULL, number INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  dataset TEXT, owner TEXT NOT NULL, observed INTEGER, operation TEXT NOT NULL, instance TEXT,
+  PRIMARY KEY (key, attribute, number, ordinal)) WITHOUT ROWID;
+
+-- Outbox: what each commit changed, until it has been announced.
+CREATE TABLE outbox (number INTEGER PRIMARY KEY, body TEXT NOT NULL);
+
+-- Sources: where they stand, how their runs went, what they sent and what could not be used.
+CREATE TABLE source (
+  name TEXT PRIMARY KEY, declared TEXT NOT NULL, cursor TEXT, fingerprint TEXT, runs INTEGER NOT NULL DEFAULT 0)
+  WITHOUT ROWID;
+CREATE TABLE run (source TEXT NOT NULL, run INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (source, run)) WITHOUT ROWID;
+CREATE TABLE seen (source TEXT NOT NULL, part INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (source, part))
+  WITHOUT ROWID;
+CREATE TABLE raw (
+  seq INTEGER PRIMARY KEY, source TEXT NOT NULL, run INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  body BLOB NOT NULL);
+CREATE INDEX raw_run ON raw (source, run, first);
+CREATE TABLE reject (
+  seq INTEGER PRIMARY KEY, source TEXT NOT NULL, run INTEGER NOT NULL, reason TEXT NOT NULL, place TEXT NOT NULL,
+  row TEXT NOT NULL);
+CREATE INDEX reject_reason ON reject (source, reason);
+
+-- Where claims differ: intervals of observed time.
+CREATE TABLE disagreement (
+  key INTEGER NOT NULL, attribute TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER, said TEXT NOT NULL,
+  PRIMARY KEY (key, attribute, since)) WITHOUT ROWID;
+
+-- Who may come in, and what was refused.
+CREATE TABLE token (
+  hash BLOB PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, source TEXT, created INTEGER NOT NULL, expires INTEGER)
+  WITHOUT ROWID;
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, role TEXT NOT NULL, action TEXT NOT NULL,
+  target TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST,)
