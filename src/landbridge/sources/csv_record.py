@@ -25,7 +25,8 @@ class Stretch:
 
     text: bytes
     lines: Array
-    unclosed: bool = False  # the last record's last cell has an opening quote and no closing one
+    tail: bytes = b""  # what follows: a last record whose last cell has an opening quote and no closing one
+    tail_line: int = 0
 
 
 def stretches(pieces: Iterator[bytes], delimiter: str, quoting: bool, name: str, line: int = 1) -> Iterator[Stretch]:
@@ -58,14 +59,12 @@ def last_stretch(rest: bytes, delimiter: str, quoting: bool, line: int) -> Stret
     """What is left at the end of the file: records of which the last may lack its line end."""
     text = rest if rest.endswith((b"\n", b"\r")) else rest + b"\n"
     ends, _ = record_ends(text, delimiter, quoting, last=True)
-    done = bool(ends.size) and int(ends[-1][1]) == len(text)
-    if done:
-        return stretch(text, ends, line)
     cut = int(ends[-1][1]) if ends.size else 0
-    line_ends = all_line_ends(np.frombuffer(text, np.uint8))
-    ends = np.vstack([ends.reshape(-1, 3), [[len(text), len(text), len(line_ends) - 1]]])
-    whole = stretch(text, ends, line)
-    return Stretch(whole.text[:], whole.lines, unclosed=cut <= len(text))
+    whole = stretch(text, ends, line) if cut else Stretch(b"", np.empty(0, np.int64))
+    if cut == len(text):
+        return whole
+    lines_before = int(ends[-1][2]) + 1 if cut else 0
+    return Stretch(whole.text, whole.lines, text[cut:], line + lines_before)
 
 
 def stretch(text: bytes, ends: Array, line: int) -> Stretch:

@@ -46,7 +46,7 @@ def detect_encoding(path: Path) -> str:
         sample = b""
         for _ in range(LOOKED_AT // PIECE):
             piece = file.read(PIECE)
-            if not piece.isascii() or not piece:
+            if not piece.isascii() or not piece or b"\0" in piece:
                 sample = piece
                 break
     return guessed(sample)
@@ -54,6 +54,9 @@ def detect_encoding(path: Path) -> str:
 
 def guessed(sample: bytes) -> str:
     """The likeliest encoding of some bytes without a byte-order mark."""
+    zeros = sample.count(0)
+    if zeros * 4 > len(sample):  # every other byte of Latin text in UTF-16
+        return "utf-16-le" if sample[1::2].count(0) * 2 > zeros else "utf-16-be"
     if is_utf8(sample):
         return "utf-8"
     first = next(place for place, byte in enumerate(sample) if byte > 127)
@@ -73,8 +76,8 @@ def is_utf8(sample: bytes) -> bool:
     return True
 
 
-def utf8_pieces(path: Path, encoding: str, name: str, declared: bool) -> Iterator[bytes]:
-    """The file as UTF-8 in pieces of about 1 MiB, without a byte-order mark.
+def utf8_pieces(path: Path, encoding: str, name: str, declared: bool, size: int = PIECE) -> Iterator[bytes]:
+    """The file as UTF-8 in pieces of about `size` bytes, without a byte-order mark.
 
     Raises Invalid with the line where the bytes do not fit the encoding.
     """
@@ -82,7 +85,7 @@ def utf8_pieces(path: Path, encoding: str, name: str, declared: bool) -> Iterato
     line = 1
     with path.open("rb") as file:
         while True:
-            piece = file.read(PIECE)
+            piece = file.read(size)
             try:
                 text = decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:
