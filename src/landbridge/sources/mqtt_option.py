@@ -12,7 +12,7 @@ import pyarrow as pa
 from landbridge.errors import InvalidSettings
 from landbridge.sources.contract import Declaration
 from landbridge.sources.record_table import declared_columns
-from landbridge.sources.secret import fill
+from landbridge.sources.secret import PLACE, fill
 
 OPTIONS = (
     "address", "topics", "username", "password", "client_id", "version", "qos", "format", "records", "columns",
@@ -55,6 +55,8 @@ def read_options(declaration: Declaration) -> Wanted:
     """Read the options of the kind; raises InvalidSettings."""
     options, where = declaration.options, f"{declaration.name}/source.toml"
     text = options.get("address")
+    if isinstance(text, str) and PLACE.fullmatch(text):  # the whole address comes from the environment
+        text = fill(text, where=where)
     url = urlsplit(text) if isinstance(text, str) else urlsplit("")
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
         raise InvalidSettings("The broker has no `address`.", where=where, hint='Write one like "mqtt://host:1883".')
