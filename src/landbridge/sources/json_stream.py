@@ -51,8 +51,9 @@ def escapes(data: Array) -> Array:
     slashes = np.flatnonzero(data == BACKSLASH)
     first = np.concatenate(([True], np.diff(slashes) != 1))
     starts = slashes[first]
-    ends = slashes[np.concatenate((first[1:], [True]))]
-    return ends[(ends - starts) % 2 == 0]
+    ends: Array = slashes[np.concatenate((first[1:], [True]))]
+    odd: Array = ends[(ends - starts) % 2 == 0]
+    return odd
 
 
 class Scanner:
@@ -248,7 +249,7 @@ class Scanner:
         """The records in one element of the array that begins here."""
         self.drop(1)
         count = 0
-        for count, part in enumerate(self.parts(), start=1):  # noqa: B007  (how many there were is told below)
+        for count, part in enumerate(self.parts(), start=1):
             if count == wanted + 1:
                 yield from Scanner(iter([part]), self.where).records(path)
         if count <= wanted:

@@ -9,7 +9,7 @@ import contextlib
 import datetime
 import decimal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ KINDS: dict[str, pa.DataType] = {
 NUMBERS = (pa.int64(), pa.float64())
 TEXT = pa.string()
 KEPT = (pa.bool_(), pa.int64(), pa.float64(), pa.string(), pa.date32(), pa.binary())
+FITS = range(-(2**63), 2**63).__contains__
 MOST_COLUMNS = 2_000  # a feed whose keys are values would grow without end
 
 
@@ -66,6 +67,21 @@ class RecordTable:
         self.kinds: dict[str, pa.DataType | None] = dict(self.declared)
         self.numerics = numerics
 
+    def learn(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Settle every column's kind beforehand, by a first look at all records: a whole pull's columns never change.
+
+        Raises InvalidSettings above 2,000 columns.
+        """
+        seen: dict[str, set[type]] = {}
+        for record in records:
+            for name, value in record.items():
+                seen.setdefault(name, set()).add(type(value) if type(value) is not int or FITS(value) else str)
+            if len(seen) > MOST_COLUMNS:
+                raise too_many_columns()
+        for name, types in seen.items():
+            if name not in self.declared:
+                self.kinds[name] = widest(self.kinds.get(name), learnt(types - {type(None)}))
+
     def rows(self, records: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
         """One batch of all columns met so far, absent keys as null; raises InvalidSettings above 2,000 columns."""
         for record in records:
@@ -73,9 +89,7 @@ class RecordTable:
                 for name in record:
                     self.kinds.setdefault(name, None)
         if len(self.kinds) > MOST_COLUMNS:
-            raise InvalidSettings(
-                f"The records have more than {MOST_COLUMNS} different keys.", hint="Use a path to the records below."
-            )
+            raise too_many_columns()
         names = list(self.kinds)
         arrays = [self.array(name, [record.get(name) for record in records]) for name in names]
         return pa.RecordBatch.from_arrays(arrays, names=names)
@@ -122,6 +136,20 @@ class RecordTable:
             if fitted(value, kind) is None:
                 return f"{name} is {as_text(value)!r:.60}, not {kind_name(kind)}"
         return None
+
+
+def too_many_columns() -> InvalidSettings:
+    return InvalidSettings(
+        f"The records have more than {MOST_COLUMNS} different keys.", hint="Use a path to the records below."
+    )
+
+
+def learnt(types: set[type]) -> pa.DataType:
+    """The kind that holds values of all these types of JSON."""
+    for kind, fitting in ((pa.bool_(), {bool}), (pa.int64(), {int}), (pa.float64(), {int, float})):
+        if types and types <= fitting:
+            return kind
+    return TEXT if types else pa.null()
 
 
 def declared_array(values: list[Any], kind: pa.DataType) -> pa.Array:
