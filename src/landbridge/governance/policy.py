@@ -20,12 +20,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: a name for the audit, a role, and for the role `source` the one source it speaks for."""
+    """Who asks: a name for the audit, a role, and for the role `source` the one source it speaks for.
+
+    `request` identifies the one request, `door` the way it came in (ngsild, console, push, library, command).
+    """
 
     name: str
     role: Role
     source: str | None = None
     request: str = ""
+    door: str = ""
 
 
 @dataclass(frozen=True)
