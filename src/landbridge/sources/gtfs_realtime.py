@@ -54,7 +54,7 @@ def parsed(file: File) -> Any:
         content = opened.read(MOST + 1)
     if len(content) > MOST:
         raise TooMuch(f"The feed has more than {MOST >> 20} MiB.", where=file.name, hint="Is it GTFS-Realtime?")
-    feed = FeedMessage()
+    feed: Any = FeedMessage()
     try:
         feed.ParseFromString(content)
         if not feed.IsInitialized() or not feed.header.gtfs_realtime_version[:1].isdigit():
