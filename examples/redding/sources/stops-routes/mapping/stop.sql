@@ -3,4 +3,4 @@ select 'urn:ngsi-ld:GtfsStop:' || stop_id   as id,
        stop_name                            as name,
        stop_id                              as code,
        point(stop_lon, stop_lat)            as "location.point"
-from stops
+from source
