@@ -3,17 +3,16 @@
 Runs in the mapping's child process, a column at a time. A text that begins with `!` is a reason.
 """
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import shapely
-from shapely.errors import ShapelyError as GEOSException
+from shapely.lib import ShapelyError
 
-DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
+from landbridge.model.geometry import DEPTH, Flaw, flaw, positions
+
 WRONG = "!"
 # GCJ-02: the Krasovsky ellipsoid as the offset's published formula has it
 AXIS, FLATNESS = 6378245.0, 0.00669342162296594323
@@ -36,6 +35,22 @@ def normal_wkt(texts: pa.ChunkedArray) -> pa.Array:
 def gcj02_geojson(texts: pa.ChunkedArray) -> pa.Array:
     """GeoJSON geometry texts in GCJ-02 as WGS 84; what cannot be read stays, for the later check to name."""
     return pa.array([moved(text) for text in texts.to_pylist()], pa.string())
+
+
+def mended_geojson(texts: pa.ChunkedArray) -> pa.Array:
+    """GeoJSON geometry texts made valid: rings that cross themselves are parted; the covered ground stays."""
+    return pa.array([mended(text) for text in texts.to_pylist()], pa.string())
+
+
+def mended(text: str | None) -> str | None:
+    """One geometry made valid; what cannot be read stays, for the later check to name."""
+    if text is None:
+        return None
+    try:
+        shape = shapely.make_valid(shapely.from_geojson(text), method="structure")
+    except ShapelyError:
+        return text
+    return str(shapely.to_geojson(shape))
 
 
 def gcj02_points(lons: pa.ChunkedArray, lats: pa.ChunkedArray) -> pa.Array:
@@ -74,61 +89,17 @@ def read_geojson(text: str) -> dict[str, Any]:
 
 def read_wkt(text: str) -> dict[str, Any]:
     try:
-        geometry: dict[str, Any] = orjson.loads(shapely.to_geojson(shapely.from_wkt(text)))  # type: ignore[no-untyped-call]
-    except GEOSException:
+        geometry: dict[str, Any] = orjson.loads(shapely.to_geojson(shapely.from_wkt(text)))
+    except ShapelyError:
         raise Unfit(f"'{text[:40]}' is no well-known text of a geometry") from None
     return geometry
 
 
 def check_geometry(geometry: dict[str, Any]) -> None:
     """Raise Unfit for a geometry that is misshapen, crosses itself or lies outside the world."""
-    kind = geometry.get("type")
-    if kind not in DEPTH:
-        raise Unfit(f"the geometry's type '{kind}' is none of {', '.join(DEPTH)}")
-    places = list(positions(geometry.get("coordinates"), DEPTH[kind]))
-    if not places:
-        raise Unfit(f"the {kind} has no coordinates")
-    check_world(places)
-    if kind in ("Polygon", "MultiPolygon"):
-        check_rings(geometry["coordinates"] if kind == "MultiPolygon" else [geometry["coordinates"]])
-    try:
-        shape = shapely.from_geojson(orjson.dumps(geometry))
-    except GEOSException as error:
-        raise Unfit(f"the {kind} cannot be built: {error}") from None
-    if not shapely.is_valid(shape):  # type: ignore[no-untyped-call]
-        reason = shapely.is_valid_reason(shape)  # type: ignore[no-untyped-call]
-        raise Unfit(f"the {kind} is not valid: {reason}")
-
-
-def positions(coordinates: Any, depth: int) -> Iterator[list[float]]:
-    """Yield each position, checked to be two or three numbers."""
-    if not isinstance(coordinates, list):
-        raise Unfit("the coordinates are no array")
-    if depth:
-        for part in coordinates:
-            yield from positions(part, depth - 1)
-        return
-    numbers = all(isinstance(part, int | float) and not isinstance(part, bool) for part in coordinates)
-    if not numbers or len(coordinates) not in (2, 3) or not all(map(math.isfinite, coordinates)):
-        raise Unfit(f"the position {str(coordinates)[:60]} is not two or three numbers")
-    yield coordinates
-
-
-def check_world(places: list[list[float]]) -> None:
-    for lon, lat, *_ in places:
-        if abs(lon) > 180 or abs(lat) > 90:
-            swapped = abs(lat) <= 180 and abs(lon) <= 90
-            hint = "; are longitude and latitude swapped?" if swapped else ""
-            raise Unfit(f"the position [{lon:g}, {lat:g}] is outside the world{hint}")
-
-
-def check_rings(polygons: list[list[list[list[float]]]]) -> None:
-    for rings in polygons:
-        for ring in rings:
-            if len(ring) < 4:
-                raise Unfit("a ring of the polygon has fewer than four positions")
-            if ring[0] != ring[-1]:
-                raise Unfit("a ring of the polygon is not closed")
+    reason = flaw(geometry)
+    if reason:
+        raise Unfit(reason)
 
 
 def moved(text: str | None) -> str | None:
@@ -137,7 +108,7 @@ def moved(text: str | None) -> str | None:
     try:
         geometry = read_geojson(text)
         list(positions(geometry.get("coordinates"), DEPTH[geometry["type"]]))
-    except (Unfit, KeyError, TypeError):
+    except (Unfit, Flaw, KeyError, TypeError):
         return text
     return orjson.dumps({**geometry, "coordinates": move(geometry["coordinates"])}).decode()
 
