@@ -1,0 +1,329 @@
+/** The drawn map: what is loaded of each layer, how it is coloured, what is chosen, and what has just changed. */
+
+import maplibregl from "maplibre-gl";
+import type { GeoJSONSource, MapGeoJSONFeature, MapMouseEvent } from "maplibre-gl";
+import type { Change } from "./live";
+import { readPalette, type Palette } from "./palette";
+import { picture } from "./picture";
+import { boxOf, fetchPlaces, isPoint, isSurface, middle, type Box, type Place } from "./place";
+import { numberText, scaleOf, stepOf, type Scale } from "./scale";
+import { pointsOf, shapesOf, styleOf, type Sheet } from "./style";
+
+const MOST_IDS = 150; // changed entities asked for one by one; with more a layer is loaded again
+const PULSE = 1100; // milliseconds
+const PADDING = 48;
+
+interface Told {
+  chosen: (id: string) => void;
+  moved: (view: string) => void;
+  drawn: () => void;
+}
+interface LayerFacts {
+  type: string;
+  count: number;
+  located: boolean;
+  ground: boolean;
+}
+export interface Measure {
+  type: string;
+  name: string;
+}
+
+export class Atlas {
+  scale: Scale | undefined;
+  newest: string | undefined;
+  lacking = false;
+  more = false;
+  private map!: maplibregl.Map;
+  private palette: Palette;
+  private readonly sheets: Sheet[];
+  private readonly places = new Map<string, Map<string, Place>>(); // by type, then by id
+  private readonly cut = new Set<string>();
+  private shown = new Set<string>();
+  private measure: Measure | undefined;
+  private chosen: Place | undefined;
+  private readonly tip = document.createElement("div");
+  private readonly calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+  constructor(private readonly place: HTMLElement, private readonly told: Told) {
+    this.palette = readPalette(place);
+    const facts = JSON.parse(place.dataset["layers"] ?? "[]") as LayerFacts[];
+    this.sheets = facts
+      .map((one, index) => ({ type: one.type, index, ground: one.ground, points: one.count, located: one.located }))
+      .filter((one) => one.located);
+    this.tip.className = "tip";
+    this.tip.hidden = true;
+    this.tip.setAttribute("aria-hidden", "true");
+  }
+
+  /** Load what is shown and draw it; `view` is `zoom/latitude/longitude`, else everything is fitted. */
+  async open(shown: string[], measure: Measure | undefined, view: string | null): Promise<void> {
+    this.shown = new Set(shown);
+    this.measure = measure;
+    await Promise.all(this.wanted().map((sheet) => this.load(sheet.type)));
+    const container = this.place.querySelector<HTMLElement>(".map");
+    if (!container) throw new Error("The page has no place for a map.");
+    container.hidden = false;
+    this.map = new maplibregl.Map({
+      container, style: styleOf(this.sheets, this.palette), attributionControl: false, maxZoom: 19, dragRotate: false, pitchWithRotate: false,
+      renderWorldCopies: false, fadeDuration: 0, ...this.camera(view),
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.map.addControl(new maplibregl.ScaleControl({ maxWidth: 110 }), "bottom-right");
+    this.furnish(container);
+    this.map.on("styleimagemissing", (event) => this.drawPicture(event.id));
+    await new Promise<void>((resolve) => void this.map.once("load", () => resolve()));
+    this.draw();
+    this.watch();
+  }
+
+  private wanted(): Sheet[] {
+    return this.sheets.filter((sheet) => sheet.ground || this.shown.has(sheet.type));
+  }
+
+  private camera(view: string | null): Partial<maplibregl.MapOptions> {
+    const [zoom, latitude, longitude] = (view ?? "").split("/").map(Number);
+    if (zoom !== undefined && latitude !== undefined && longitude !== undefined && Math.abs(latitude) <= 85 && Math.abs(longitude) <= 180) {
+      return { zoom, center: [longitude, latitude] };
+    }
+    const ground = this.sheets.filter((sheet) => sheet.ground).flatMap((sheet) => this.all(sheet.type));
+    const box: Box | undefined = boxOf(ground) ?? boxOf(this.sheets.flatMap((sheet) => this.all(sheet.type)));
+    return box ? { bounds: box, fitBoundsOptions: { padding: PADDING, maxZoom: 15 } } : { zoom: 2, center: [0, 20] };
+  }
+
+  private furnish(container: HTMLElement): void {
+    const canvas = this.map.getCanvas();
+    canvas.setAttribute("aria-label", this.place.dataset["textMap"] ?? "");
+    const zoom = document.createElement("div");
+    zoom.className = "zoom";
+    for (const [sign, text, turn] of [["+", "textPlus", 1], ["−", "textMinus", -1]] as const) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = sign;
+      button.ariaLabel = this.place.dataset[text] ?? sign;
+      button.addEventListener("click", () => void this.map.zoomTo(this.map.getZoom() + turn, { animate: !this.calm.matches }));
+      zoom.append(button);
+    }
+    container.after(zoom, this.tip);
+  }
+
+  private drawPicture(id: string): void {
+    const made = this.map.hasImage(id) ? undefined : picture(id, this.palette);
+    if (made) this.map.addImage(id, made.image, made.options);
+  }
+
+  private async load(type: string): Promise<void> {
+    const value = this.measure?.type === type ? this.measure.name : undefined;
+    const answer = await fetchPlaces({ type, value });
+    this.places.set(type, new Map(answer.features.map((one) => [one.properties.id, one])));
+    if (answer.more) this.cut.add(type);
+    else this.cut.delete(type);
+  }
+
+  private all(type: string): Place[] {
+    return [...(this.places.get(type)?.values() ?? [])];
+  }
+
+  private valueOf(one: Place): number | undefined {
+    const { attribute, value } = one.properties;
+    return attribute === this.measure?.name && typeof value === "number" ? value : undefined;
+  }
+
+  /** Give a place its sign or its paint, where its layer is coloured by a measure. */
+  private dressed(one: Place, painted: Map<string, string>): Place {
+    const { sign: _sign, paint: _paint, ...properties } = one.properties as Place["properties"] & { sign?: string; paint?: string };
+    const value = this.measure?.type === properties.type ? this.valueOf(one) : undefined;
+    const area = painted.get(properties.id);
+    const extra: { sign?: string; paint?: string } = {};
+    if (value !== undefined && this.scale) {
+      const step = stepOf(this.scale, value);
+      extra.sign = `value|${step}|${numberText(value)}`;
+      extra.paint = this.palette.steps[step] ?? this.palette.nodata;
+    } else if (area) extra.paint = area;
+    return { ...one, properties: { ...properties, ...extra } };
+  }
+
+  /** Areas take the colour of the one entity that says of itself to lie there. */
+  private paintedAreas(): Map<string, string> {
+    const painted = new Map<string, string>();
+    if (!this.measure || !this.scale) return painted;
+    const counted = new Map<string, number>();
+    for (const one of this.all(this.measure.type)) {
+      const [area, value] = [one.properties.area, this.valueOf(one)];
+      if (!area || value === undefined) continue;
+      counted.set(area, (counted.get(area) ?? 0) + 1);
+      painted.set(area, this.palette.steps[stepOf(this.scale, value)] ?? this.palette.nodata);
+    }
+    counted.forEach((number, area) => number > 1 && painted.delete(area));
+    return painted;
+  }
+
+  private measureAll(keep: boolean): void {
+    const places = this.measure && this.shown.has(this.measure.type) ? this.all(this.measure.type) : [];
+    const values = places.map((one) => this.valueOf(one)).filter((one) => one !== undefined);
+    this.lacking = values.length < places.length;
+    const times = places.filter((one) => this.valueOf(one) !== undefined).map((one) => one.properties.time ?? "");
+    this.newest = times.reduce((one, other) => (other > one ? other : one), "") || undefined;
+    const fresh = scaleOf(values);
+    const fits = keep && this.scale && fresh && fresh.high <= this.scale.high && fresh.low >= this.scale.low;
+    if (!fits) this.scale = fresh && keep && this.scale ? { ...this.scale, low: Math.min(fresh.low, this.scale.low), high: Math.max(fresh.high, this.scale.high) } : fresh;
+  }
+
+  private draw(keep = false): void {
+    this.measureAll(keep);
+    const painted = this.paintedAreas();
+    for (const sheet of this.sheets) {
+      const visible = this.shown.has(sheet.type);
+      const places = visible || sheet.ground ? this.all(sheet.type).map((one) => this.dressed(one, painted)) : [];
+      this.put(shapesOf(sheet), places.filter((one) => !isPoint(one)));
+      const coloured = this.measure?.type === sheet.type;
+      const signed = places.filter((one) => isSurface(one) && coloured && "sign" in one.properties)
+        .map((one) => ({ ...one, geometry: { type: "Point" as const, coordinates: middle(one.geometry) } }));
+      this.put(pointsOf(sheet), visible ? [...places.filter(isPoint), ...signed] : []);
+    }
+    const named = this.sheets.filter((sheet) => sheet.ground && this.shown.has(sheet.type)).flatMap((sheet) => this.all(sheet.type));
+    this.put("areas", named.map((one) => ({ ...one, geometry: { type: "Point" as const, coordinates: middle(one.geometry) } })));
+    this.more = this.wanted().some((sheet) => this.cut.has(sheet.type));
+    this.ring();
+  }
+
+  private put(source: string, features: Place[]): void {
+    this.map.getSource<GeoJSONSource>(source)?.setData({ type: "FeatureCollection", features });
+  }
+
+  private ring(): void {
+    this.put("chosen", this.chosen ? [this.chosen] : []);
+  }
+
+  /** Show these layers and no others; what was not loaded yet is loaded. */
+  async show(shown: string[]): Promise<void> {
+    this.shown = new Set(shown);
+    await Promise.all(this.wanted().filter((sheet) => !this.places.has(sheet.type)).map((sheet) => this.load(sheet.type)));
+    this.draw();
+  }
+
+  /** Colour by a measure, or by kind of place. */
+  async colour(measure: Measure | undefined): Promise<void> {
+    this.measure = measure;
+    this.scale = undefined;
+    if (measure) await this.load(measure.type);
+    this.draw();
+  }
+
+  /** Ring a place, and go there where `fly` says so; null takes the ring away. */
+  async mark(id: string | null, fly: boolean): Promise<void> {
+    const known = id === null ? undefined : this.sheets.map((sheet) => this.places.get(sheet.type)?.get(id)).find((one) => one);
+    this.chosen = known ?? (id === null ? undefined : (await fetchPlaces({ ids: [id] })).features[0]);
+    this.ring();
+    if (!this.chosen || !fly) return;
+    const animate = !this.calm.matches;
+    if (isPoint(this.chosen)) this.map.easeTo({ center: middle(this.chosen.geometry) as [number, number], zoom: Math.max(this.map.getZoom(), 11), animate });
+    else this.map.fitBounds(boxOf([this.chosen]) ?? [0, 0, 0, 0], { padding: PADDING, maxZoom: 15, animate });
+  }
+
+  /** Load again what a change touched. */
+  async refresh(change: Change): Promise<void> {
+    const touched = this.wanted().filter((sheet) => change.types.includes(sheet.type));
+    if (!touched.length) return;
+    const before = new Map(touched.flatMap((sheet) => this.all(sheet.type)).map((one) => [one.properties.id, one]));
+    if (change.more || change.entities.length > MOST_IDS) await Promise.all(touched.map((sheet) => this.load(sheet.type)));
+    else await this.loadSome(change.entities, touched);
+    this.draw(true);
+    const after = touched.flatMap((sheet) => this.all(sheet.type));
+    this.pulse(after.filter((one) => differs(before.get(one.properties.id), one)));
+    if (this.chosen) this.chosen = after.find((one) => one.properties.id === this.chosen?.properties.id) ?? this.chosen;
+    this.ring();
+  }
+
+  private async loadSome(ids: string[], sheets: Sheet[]): Promise<void> {
+    if (!ids.length) return;
+    const answer = await fetchPlaces({ ids, value: this.measure?.name });
+    for (const sheet of sheets) {
+      const places = this.places.get(sheet.type);
+      ids.forEach((id) => places?.delete(id));
+      for (const one of answer.features) if (one.properties.type === sheet.type) places?.set(one.properties.id, one);
+    }
+  }
+
+  /** Let a ring run out from what has changed, where motion is welcome. */
+  private pulse(changed: Place[]): void {
+    if (this.calm.matches || !changed.length) return;
+    this.put("pulse", changed.slice(0, 200).map((one) => ({ ...one, geometry: { type: "Point" as const, coordinates: middle(one.geometry) } })));
+    const start = performance.now();
+    const step = (now: number): void => {
+      const share = Math.min(1, (now - start) / PULSE);
+      this.map.setPaintProperty("pulse", "circle-radius", 12 + 14 * share);
+      this.map.setPaintProperty("pulse", "circle-stroke-opacity", 1 - share);
+      if (share < 1) requestAnimationFrame(step);
+      else this.put("pulse", []);
+    };
+    requestAnimationFrame(step);
+  }
+
+  private watch(): void {
+    this.map.on("click", (event) => void this.clicked(event));
+    this.map.on("mousemove", (event) => this.hovered(event));
+    this.map.on("mouseout", () => (this.tip.hidden = true));
+    this.map.on("moveend", () => {
+      const { lat, lng } = this.map.getCenter();
+      this.told.moved(`${this.map.getZoom().toFixed(2)}/${lat.toFixed(5)}/${lng.toFixed(5)}`);
+    });
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.repaint());
+  }
+
+  private repaint(): void {
+    this.palette = readPalette(this.place);
+    this.map.setStyle(styleOf(this.sheets, this.palette), { diff: false });
+    this.map.once("styledata", () => {
+      this.draw(true);
+      this.told.drawn();
+    });
+  }
+
+  private under(event: MapMouseEvent): MapGeoJSONFeature | undefined {
+    const near = 6;
+    const { x, y } = event.point;
+    const found = this.map.queryRenderedFeatures([[x - near, y - near], [x + near, y + near]]);
+    const inside = this.map.queryRenderedFeatures(event.point);
+    const point = found.find((one) => one.layer.id.startsWith("points-"));
+    const line = found.find((one) => one.layer.id.endsWith("-line") && one.properties["id"] && !this.isGround(one));
+    return point ?? line ?? inside.find((one) => one.properties["id"]);
+  }
+
+  private isGround(one: MapGeoJSONFeature): boolean {
+    return this.sheets.some((sheet) => sheet.ground && sheet.type === one.properties["type"]);
+  }
+
+  private async clicked(event: MapMouseEvent): Promise<void> {
+    const found = this.under(event);
+    if (!found) return;
+    const group = found.properties["cluster_id"] as number | undefined;
+    if (group === undefined) {
+      this.told.chosen(String(found.properties["id"]));
+      return;
+    }
+    const source = this.map.getSource<GeoJSONSource>(found.source);
+    const zoom = await source?.getClusterExpansionZoom(group);
+    if (zoom !== undefined && found.geometry.type === "Point") {
+      this.map.easeTo({ center: found.geometry.coordinates as [number, number], zoom: zoom + 0.2, animate: !this.calm.matches });
+    }
+  }
+
+  private hovered(event: MapMouseEvent): void {
+    const found = this.under(event);
+    this.map.getCanvas().style.cursor = found ? "pointer" : "";
+    this.tip.hidden = !found || found.properties["cluster_id"] !== undefined;
+    if (!found || this.tip.hidden) return;
+    const { name, label, text, unit } = found.properties as Record<string, string | undefined>;
+    this.tip.textContent = label && text ? `${name ?? ""} · ${label} ${text}${unit ? ` ${unit}` : ""}` : (name ?? "");
+    this.tip.style.transform = `translate(${event.point.x + 14}px, ${event.point.y + 14}px)`;
+  }
+}
+
+function differs(before: Place | undefined, after: Place): boolean {
+  if (!before) return true;
+  const [one, other] = [before.properties, after.properties];
+  return one.value !== other.value || one.time !== other.time || String(middle(before.geometry)) !== String(middle(after.geometry));
+}
+
