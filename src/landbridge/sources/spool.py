@@ -1,0 +1,391 @@
+"""Where a pull waits on disk until it is judged: its rows as they came, as they were mapped, and what was rejected.
+
+A whole pull must not touch the pool before it is known to be good, and must not fill the memory either. Everything
+here is written once, in order, and read back in the same order, a stretch at a time.
+"""
+
+import itertools
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from landbridge.model.column import RowPlan
+from landbridge.model.feed import Raw, RejectedRow
+from landbridge.sources.contract import ROW, Batch
+
+PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
+HELD_BACK = "(not kept: the source declares never_store)"
+CELL = 4_096  # characters of a cell that a reject keeps
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One batch of source rows: numbers `first` to `last` of the pull, and where people find them."""
+
+    first: int
+    last: int
+    origin: str
+    unit: str
+    start: int  # the number that people count for `first`, where `numbers` is None
+    numbers: pa.Int64Array | None
+    file: int  # which table's spool
+    place: int  # which batch of it
+
+
+class Numbering:
+    """Numbers a pull's rows from 0, and the rows of each origin as people count them."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.counted: dict[str, int] = {}
+
+    def stretch(self, batch: Batch, file: int = 0, place: int = 0) -> Stretch:
+        """The numbers of this batch's rows."""
+        first, count = self.rows, batch.rows.num_rows
+        start = self.counted.get(batch.origin, 0) + 1
+        self.rows += count
+        self.counted[batch.origin] = start - 1 + count
+        return Stretch(first, first + count - 1, batch.origin, batch.unit, start, batch.numbers, file, place)
+
+
+def numbered(rows: pa.RecordBatch, stretch: Stretch) -> pa.RecordBatch:
+    """The rows with their numbers in the column `_row`."""
+    return rows.append_column(ROW, pa.array(np.arange(stretch.first, stretch.last + 1), pa.int64()))
+
+
+def kept_columns(rows: pa.RecordBatch, never_store: frozenset[str]) -> pa.RecordBatch:
+    """The rows without the columns that are never kept."""
+    return rows.select([name for name in rows.schema.names if name not in never_store])
+
+
+class Rows:
+    """Source rows by number. `load` gives the rows of a stretch: a batch at hand, or one of a spool on disk.
+
+    Columns that are never stored are in no answer.
+    """
+
+    def __init__(self, load: Callable[[Stretch], pa.RecordBatch], never_store: frozenset[str]) -> None:
+        self.load = load
+        self.never_store = never_store
+        self.stretches: list[Stretch] = []
+        self.firsts: list[int] = []
+
+    def add(self, stretch: Stretch) -> None:
+        self.stretches.append(stretch)
+        self.firsts.append(stretch.first)
+
+    def raw(self) -> Raw:
+        """These rows as the pool asks for them."""
+        return Raw(self.take, self.place)
+
+    def take(self, rows: Sequence[int]) -> pa.RecordBatch:
+        """The rows of these numbers, in that order; an unknown number is left out."""
+        wanted = list(rows)
+        order = None
+        if any(later < earlier for earlier, later in itertools.pairwise(wanted)):
+            order = sorted(range(len(wanted)), key=wanted.__getitem__)
+            wanted = [wanted[at] for at in order]
+        parts = [pa.Table.from_batches([part]) for part in self.parts(wanted)]
+        if not parts:
+            return pa.RecordBatch.from_pylist([])
+        table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+        if order is not None:
+            back = [0] * len(order)
+            for place, at in enumerate(order):
+                back[at] = place
+            table = table.take(pa.array(back, pa.int64()))
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+    def parts(self, wanted: list[int]) -> Iterator[pa.RecordBatch]:
+        """The rows of ascending numbers, a stretch at a time."""
+        at = 0
+        while at < len(wanted):
+            stretch = self.find(wanted[at])
+            if stretch is None:
+                at += 1
+                continue
+            end = bisect_right(wanted, stretch.last, at)
+            rows = kept_columns(self.load(stretch), self.never_store)
+            first, count = wanted[at] - stretch.first, end - at
+            if wanted[end - 1] - wanted[at] + 1 == count:
+                yield rows.slice(first, count)
+            else:
+                yield rows.take(pa.array([number - stretch.first for number in wanted[at:end]], pa.int64()))
+            at = end
+
+    def find(self, row: int) -> Stretch | None:
+        """The stretch that holds this row."""
+        place = bisect_right(self.firsts, row) - 1
+        return self.stretches[place] if place >= 0 and row <= self.stretches[place].last else None
+
+    def place(self, rows: Sequence[int]) -> tuple[list[str], str, list[int]]:
+        """Origin and number of each row, as people count, and the unit they count in."""
+        origins: list[str] = []
+        numbers: list[int] = []
+        unit, stretch = "row", None
+        for row in rows:
+            if stretch is None or not stretch.first <= row <= stretch.last:
+                stretch = self.find(row)
+            if stretch is None:
+                origins.append("")
+                numbers.append(row)
+                continue
+            unit, offset = stretch.unit, row - stretch.first
+            origins.append(stretch.origin)
+            numbers.append(
+                stretch.start + offset if stretch.numbers is None else int(stretch.numbers[offset].as_py() or 0)
+            )
+        return origins, unit, numbers
+
+
+def held_rows(stretch: Stretch, rows: pa.RecordBatch, never_store: frozenset[str]) -> Rows:
+    """The rows of one micro-batch, in memory."""
+    held = Rows(lambda _: rows, never_store)
+    held.add(stretch)
+    return held
+
+
+class RowSpool:
+    """The rows of a whole pull on disk, one file for each shape of table; read back once `close` was called."""
+
+    def __init__(self, folder: Path, never_store: frozenset[str]) -> None:
+        self.rows = Rows(self.load, never_store)
+        self.tables: list[str] = []
+        self.folder = folder
+        self.schemas: list[pa.Schema] = []
+        self.writers: list[Any] = []
+        self.counts: list[int] = []
+        self.readers: dict[int, Any] = {}
+        self.last: tuple[Stretch, pa.RecordBatch] | None = None
+
+    def write(self, batch: Batch, numbering: Numbering) -> Stretch:
+        """Keep a batch's rows and number them."""
+        rows = batch.rows
+        if rows.schema not in self.schemas:
+            self.schemas.append(rows.schema)
+            self.writers.append(pa.ipc.new_file(str(self.path(len(self.counts))), rows.schema, options=PACKED))
+            self.counts.append(0)
+        file = self.schemas.index(rows.schema)
+        stretch = numbering.stretch(batch, file, self.counts[file])
+        self.writers[file].write(rows)
+        self.counts[file] += 1
+        self.rows.add(stretch)
+        self.tables.append(batch.table)
+        return stretch
+
+    def path(self, file: int) -> Path:
+        return self.folder / f"rows-{file}.arrow"
+
+    def close(self) -> None:
+        """End writing; reading may begin."""
+        while self.writers:
+            self.writers.pop().close()
+
+    def again(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Each batch as it was written: its table, and its rows with their numbers."""
+        for table, stretch in zip(self.tables, self.rows.stretches, strict=True):
+            yield table, numbered(self.load(stretch), stretch)
+
+    def load(self, stretch: Stretch) -> pa.RecordBatch:
+        if self.last is None or self.last[0] is not stretch:
+            if stretch.file not in self.readers:
+                # read, not mapped: mapped pages of a large spool would count as this process's memory
+                self.readers[stretch.file] = pa.ipc.open_file(pa.OSFile(str(self.path(stretch.file))))
+            self.last = (stretch, self.readers[stretch.file].get_batch(stretch.place))
+        return self.last[1]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some mapped rows of one mapping file."""
+
+    mapping: str
+    plan: RowPlan
+    rows: pa.RecordBatch
+
+
+class MappedSpool:
+    """Mapped rows on disk, in the order in which they were made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows = 0
+        self.shapes: list[tuple[str, RowPlan, pa.Schema]] = []
+        self.writers: list[Any] = []
+
+    def write(self, mapping: str, plan: RowPlan, rows: pa.RecordBatch) -> None:
+        """Append rows of one mapping."""
+        shape = (mapping, plan, rows.schema)
+        if shape not in self.shapes:
+            self.shapes.append(shape)
+            self.writers.append(pa.ipc.new_stream(str(self.path(len(self.writers))), rows.schema, options=PACKED))
+        self.writers[self.shapes.index(shape)].write(rows)
+        self.rows += rows.num_rows
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"mapped-{number}.arrow"
+
+    def close(self) -> None:
+        """End writing; reading may begin."""
+        while self.writers:
+            self.writers.pop().close()
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """The rows, joined to chunks of at least `size` rows where there are so many."""
+        for number, (mapping, plan, _) in enumerate(self.shapes):
+            with pa.OSFile(str(self.path(number))) as file:
+                for rows in joined(pa.ipc.open_stream(file), size):
+                    yield Chunk(mapping, plan, rows)
+            self.path(number).unlink()  # the room is given back as soon as the pool has the rows
+
+
+def joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Batches joined to larger ones."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        if count >= size:
+            yield one(held)
+            held, count = [], 0
+    if count:
+        yield one(held)
+
+
+def one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+@dataclass
+class RejectSpool:
+    """Rejected rows on disk; those known by number get their content when they are read back."""
+
+    path: Path
+    never_store: frozenset[str] = frozenset()
+    count: int = 0
+    marked: bytearray = field(default_factory=bytearray)  # one bit a row, so that a row counts once
+    unread: int = 0  # rows that could not be read at all
+    rows: int = 0  # distinct rows among those known by number
+    file: BinaryIO | None = None
+
+    def add(
+        self, reason: str, *, number: int | None = None, place: str = "", row: Mapping[str, Any] | None = None
+    ) -> None:
+        """Keep one rejected row: by its number in the pull, or with its place and content."""
+        if self.file is None:
+            self.file = self.path.open("wb")
+        if number is None or number < 0:
+            self.unread += 1
+        else:
+            self.mark(number)
+        self.count += 1
+        line = [number, redacted(reason, self.never_store), place, clean(row or {}, self.never_store)]
+        self.file.write(orjson.dumps(line, default=str) + b"\n")
+
+    def mark(self, number: int) -> None:
+        at, bit = divmod(number, 8)
+        if at >= len(self.marked):
+            self.marked.extend(bytes(max(at + 1 - len(self.marked), len(self.marked), 64)))
+        if not self.marked[at] & (1 << bit):
+            self.marked[at] |= 1 << bit
+            self.rows += 1
+
+    @property
+    def rejected(self) -> int:
+        """Rows of the source that gave no entity because of themselves."""
+        return self.rows + self.unread
+
+    def read(self, rows: Rows, size: int) -> Iterator[tuple[RejectedRow, ...]]:
+        """The rejected rows with place and content, at most `size` at a time."""
+        if self.file is None:
+            return
+        self.file.close()
+        with self.path.open("rb") as file:
+            held: list[list[Any]] = []
+            for line in file:
+                held.append(orjson.loads(line))
+                if len(held) == size:
+                    yield told(held, rows)
+                    held = []
+            if held:
+                yield told(held, rows)
+
+
+def told(lines: list[list[Any]], rows: Rows) -> tuple[RejectedRow, ...]:
+    """Rejected rows with what the source rows held."""
+    numbers = sorted({number for number, *_ in lines if number is not None and rows.find(number) is not None})
+    contents = dict(zip(numbers, contents_of(rows, numbers), strict=True))
+    origins, unit, counted = rows.place(numbers)
+    places = {n: f"{o} {unit} {c}".strip() for n, o, c in zip(numbers, origins, counted, strict=True)}
+    return tuple(
+        RejectedRow(places[number], reason, contents[number], number)
+        if number in contents
+        else RejectedRow(place, reason, content, None)
+        for number, reason, place, content in lines
+    )
+
+
+def contents_of(rows: Rows, numbers: list[int]) -> list[dict[str, object]]:
+    """Each row as names and values that JSON can hold."""
+    if not numbers:
+        return []
+    return [{name: shown(value) for name, value in row.items()} for row in rows.take(numbers).to_pylist()]
+
+
+def shown(value: object) -> object:
+    """A cell as a reject keeps it: bounded, and plain."""
+    if isinstance(value, str) and len(value) > CELL:
+        return value[:CELL] + "…"
+    if isinstance(value, bytes):
+        return value[:CELL].hex()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    return value
+
+
+def clean(row: Mapping[str, Any], never_store: frozenset[str]) -> dict[str, Any]:
+    """What is kept of a row that could not be read: where columns are never stored, no text that may hold them."""
+    if not never_store:
+        return {str(name): shown(value) for name, value in row.items()}
+    return {str(name): HELD_BACK for name in row if name not in never_store}
+
+
+def redacted(reason: str, never_store: frozenset[str]) -> str:
+    """A reason that quotes no cell of a column that is never stored."""
+    if not never_store:
+        return reason
+    named = re.match(r"column ([^:]+): ", reason)
+    if named and named.group(1) not in never_store:
+        return reason
+    return re.sub(r"'.*'", "'…'", reason, flags=re.DOTALL)
+
+
+class Mark:
+    """A hash of everything that a whole pull read, to find out that nothing changed."""
+
+    def __init__(self) -> None:
+        self.hash = blake2b(digest_size=16)
+
+    def add(self, batch: Batch) -> None:
+        """Take in a batch: its table, its origin, its numbers and its rows."""
+        self.hash.update(orjson.dumps([batch.table, batch.origin, batch.unit, str(batch.rows.schema)]))
+        self.hash.update(memoryview(batch.rows.serialize()))
+        if batch.numbers is not None:
+            self.hash.update(memoryview(pa.RecordBatch.from_arrays([batch.numbers], names=["n"]).serialize()))
+        for reject in batch.rejects:
+            self.hash.update(orjson.dumps([reject.place, reject.reason]))
+
+    def text(self) -> str:
+        return self.hash.hexdigest()
