@@ -6,7 +6,7 @@ sources say meanwhile is kept under `urn:ngsi-ld:Dataset:{source}`, also where o
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from landbridge.model.claim import FOREVER, Claim, Claims, ClaimRule, choose, dataset_of
+from landbridge.model.claim import FOREVER, Claim, ClaimRule, Claims, choose, dataset_of
 from landbridge.model.entity import API, Instance, Instances, in_order, in_shape, instance_of, provenance, value_of
 from landbridge.model.instant import parse_instant
 

@@ -1,14 +1,11 @@
 """From a document to the row that the store keeps: its text, its queryable values, where it lies."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import orjson
 
 from landbridge.model.answer import Document
-from landbridge.model.entity import default_instance
-from landbridge.model.geometry import bounds
-from landbridge.model.slot import slot_value
+from landbridge.model.slot import slot_of, where_of
 from landbridge.store.contract import Kind, Row, Slot
 
 LOCATION = "location"
@@ -16,7 +13,7 @@ LOCATION = "location"
 
 def row_of(key: int, document: Document, kinds: Sequence[Kind], created: int, modified: int, version: int) -> Row:
     """The row of an entity whose first type is `kinds[0]`; further kinds find it too."""
-    place, box = whereabouts(document)
+    place, box = where_of(document["attrs"].get(LOCATION, ()))
     return Row(
         key,
         document["id"],
@@ -32,22 +29,6 @@ def row_of(key: int, document: Document, kinds: Sequence[Kind], created: int, mo
 
 
 def slots_of(document: Document, kind: Kind) -> dict[int, Slot]:
-    """The default instances' values, by slot number."""
-    found: dict[int, Slot] = {}
-    for attribute, number in kind.slots.items():
-        instance = default_instance(document, attribute)
-        if instance is not None:
-            found[number] = slot_value(instance)
-    return found
-
-
-def whereabouts(document: Document) -> tuple[tuple[float, float] | None, tuple[float, float, float, float] | None]:
-    """A Point's lon and lat, or another shape's box (west, east, south, north); nothing where there is no location."""
-    instance = default_instance(document, LOCATION)
-    geometry: Mapping[str, Any] | None = instance.get("value") if instance else None
-    if not geometry:
-        return None, None
-    if geometry["type"] == "Point":
-        lon, lat = geometry["coordinates"][:2]
-        return (float(lon), float(lat)), None
-    return None, bounds(geometry)
+    """The attributes' slots, by number."""
+    attributes = document["attrs"]
+    return {number: slot_of(attributes[name]) for name, number in kind.slots.items() if name in attributes}

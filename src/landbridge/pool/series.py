@@ -44,7 +44,7 @@ def latest(piece: Piece) -> int:
 
 def point_of(row: Recorded) -> Point:
     time = row.recorded if row.observed is None else row.observed
-    value, unit = value_in(row.instance)
+    value = value_in(row.instance)
     return Point(time, row.recorded, value, row.owner, row.dataset, row.operation == "delete")
 
 
@@ -54,14 +54,11 @@ def points_in(body: bytes, piece: Piece, key: int, attribute: str, since: int | 
     for row in rows_of(body, key, attribute):
         time = piece.recorded if row.observed is None else row.observed
         if since is None or time >= since:
-            value, _ = value_in(row.instance)
+            value = value_in(row.instance)
             found.append(Point(time, piece.recorded, value, piece.source, row.dataset, row.operation == "delete"))
     return found
 
 
-def value_in(text: str | None) -> tuple[Any, str | None]:
-    """The value and unit of an instance as the journal keeps it."""
-    if not text:
-        return None, None
-    instance = orjson.loads(text)
-    return value_of(instance), instance.get("unitCode")
+def value_in(text: str | None) -> Any:
+    """The value of an instance as the journal keeps it; None for a deletion."""
+    return value_of(orjson.loads(text)) if text else None

@@ -1,0 +1,335 @@
+"""From NGSI-LD to the stored document: normalized, concise and simplified members, checked and bounded.
+
+Every error is InvalidEntity and names the member, written like `pm25.accuracy.unitCode`. NGSI-LD 4.5.1 to 4.5.24
+(representations), 4.6 (restrictions on data), 5.5.4 (validation).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from landbridge.errors import Invalid, InvalidEntity
+from landbridge.model.answer import Document
+from landbridge.model.entity import KINDS, SYSTEM, VALUE_MEMBERS, Instance, Instances, in_order, in_shape
+from landbridge.model.geometry import DEPTH, check_geometry
+from landbridge.model.instant import format_instant, parse_instant
+from landbridge.model.terms import Terms
+
+MOST_ATTRIBUTES, MOST_INSTANCES, MOST_SUBS = 1000, 1000, 200
+DEEPEST_SUB = 5
+DEEPEST_VALUE = 32
+LONGEST_NAME, LONGEST_ID = 1000, 2000
+UNITS = frozenset({"Property", "ListProperty", "GeoProperty", "JsonProperty"})
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`\x00-\x1f]+\Z")
+SCOPE = re.compile(r"(/[^/\s#+\"'()|;,&<>]+)+\Z")
+NAME = re.compile(r"[^\s@\"'<>=;()\[\]\\\x00-\x1f][^\s\"'<>=;()\[\]\\\x00-\x1f]*\Z")
+ENTITY_MEMBERS = {"id": "id", "@id": "id", "type": "type", "@type": "type", "scope": "scope", "@context": "@context"}
+
+
+def wrong(message: str, where: str, hint: str | None = None) -> InvalidEntity:
+    return InvalidEntity(message, where=where, hint=hint)
+
+
+def parse_entity(body: object, terms: Terms, *, simplified: bool = False) -> Document:
+    """Read an entity; its `@context` has become `terms` already.
+
+    `simplified` reads the key-value form (NGSI-LD 4.5.4), else each attribute may be normalized or concise.
+    """
+    if not isinstance(body, Mapping):
+        raise wrong("An entity is a JSON object.", "entity")
+    given = {ENTITY_MEMBERS[name]: member for name, member in body.items() if name in ENTITY_MEMBERS}
+    document: Document = {"id": parse_id(given.get("id"), "id"), "type": parse_types(given.get("type"), terms)}
+    if "scope" in given:
+        document["scope"] = parse_scope(given["scope"])
+    document["attrs"] = parse_attributes(body, terms, simplified=simplified)
+    return document
+
+
+def parse_attributes(body: object, terms: Terms, *, simplified: bool = False) -> dict[str, Instances]:
+    """Read the attributes of an entity or of a fragment of one, by stored name."""
+    if not isinstance(body, Mapping):
+        raise wrong("An entity is a JSON object.", "entity")
+    attributes: dict[str, Instances] = {}
+    for name, given in body.items():
+        if name in ENTITY_MEMBERS or name in SYSTEM:
+            continue
+        stored = stored_name(name, terms, name)
+        if stored in attributes:
+            raise wrong("The attribute is there twice under two names.", name)
+        attributes[stored] = parse_attribute(given, terms, name, simplified=simplified)
+    if len(attributes) > MOST_ATTRIBUTES:
+        raise wrong(f"An entity has at most {MOST_ATTRIBUTES} attributes.", "entity")
+    return attributes
+
+
+def parse_attribute(given: object, terms: Terms, where: str, *, simplified: bool = False) -> Instances:
+    """Read one attribute: its instances, the default one first."""
+    if simplified:
+        return parse_simplified(given, terms, where)
+    return parse_instances(given, terms, where, 0)
+
+
+def stored_name(name: str, terms: Terms, where: str) -> str:
+    if len(name) > LONGEST_NAME or not NAME.match(name):
+        raise wrong("This is no name of an attribute.", where[:80], "Use letters, digits, '_', '-', '.' or an IRI.")
+    return terms.expand(name)
+
+
+def parse_id(given: object, where: str) -> str:
+    if not isinstance(given, str) or len(given) > LONGEST_ID or not URI.match(given):
+        raise wrong(
+            f"'{given!s:.80}' is no URI." if given is not None else "The id is missing.",
+            where,
+            "Write it like urn:ngsi-ld:AirQualityObserved:1023A.",
+        )
+    return given
+
+
+def parse_types(given: Any, terms: Terms) -> list[str]:
+    names = given if isinstance(given, list) else [given]
+    if not names or not all(isinstance(name, str) and NAME.match(name) for name in names):
+        raise wrong("The type is a name or a list of names.", "type")
+    return list(dict.fromkeys(terms.expand(name) for name in names))
+
+
+def parse_scope(given: Any) -> list[str]:
+    scopes = given if isinstance(given, list) else [given]
+    if not scopes or not all(isinstance(scope, str) and SCOPE.match(scope) for scope in scopes):
+        raise wrong("A scope is a path.", "scope", "Write it like /Tianjin/Binhai.")
+    return scopes
+
+
+# -- normalized and concise
+
+
+def parse_instances(given: object, terms: Terms, where: str, depth: int) -> Instances:
+    if isinstance(given, list) and given and all(is_instance(one, terms) for one in given):
+        if len(given) > MOST_INSTANCES:
+            raise wrong(f"An attribute has at most {MOST_INSTANCES} instances.", where)
+        instances = [parse_instance(one, terms, where, depth) for one in given]
+    else:
+        instances = [parse_instance(given, terms, where, depth)]
+    seen = [instance.get("datasetId") for instance in instances]
+    if len(set(seen)) < len(seen):
+        raise wrong("Two instances have the same datasetId, or none.", where, "Give each its own datasetId.")
+    return in_order(instances)
+
+
+def kind_named(given: object, terms: Terms) -> str | None:
+    """The kind of attribute that a `type` member names, None where it names something else."""
+    if not isinstance(given, str) or not NAME.match(given):
+        return None
+    if given in KINDS:
+        return given
+    stored = terms.expand(given) if ":" in given else None
+    return stored if stored in KINDS else None
+
+
+def is_geometry(given: object) -> bool:
+    return isinstance(given, Mapping) and given.get("type") in DEPTH and "coordinates" in given
+
+
+def is_instance(given: object, terms: Terms) -> bool:
+    """Whether a member of a list is an instance and not a part of a concise value."""
+    if not isinstance(given, Mapping):
+        return False
+    if "type" in given:
+        return kind_named(given["type"], terms) is not None
+    return any(member in given for member in VALUE_MEMBERS)
+
+
+def parse_instance(given: object, terms: Terms, where: str, depth: int) -> Instance:
+    """Read one instance, normalized or concise."""
+    if depth > DEEPEST_SUB:
+        raise wrong(f"Sub-attributes go at most {DEEPEST_SUB} deep.", where)
+    kind = kind_of(given, terms, where)
+    if kind is None:
+        value = given
+        return {"type": "GeoProperty" if is_geometry(given) else "Property", "value": checked_value(value, where)}
+    assert isinstance(given, Mapping)
+    instance: Instance = {"type": kind, KINDS[kind]: parse_value(kind, given, terms, where)}
+    instance |= parse_meta(kind, given, terms, where)
+    return in_shape(instance | parse_subs(given, kind, terms, where, depth))
+
+
+def kind_of(given: object, terms: Terms, where: str) -> str | None:
+    """The kind of an instance; None for a bare (concise) value. NGSI-LD 4.5.1 and 4.5.2.3 say how it is told."""
+    if not isinstance(given, Mapping):
+        return None
+    members = [member for member in VALUE_MEMBERS if member in given]
+    if "type" not in given or (not members and kind_named(given["type"], terms) is None):
+        if not members:
+            return None
+        if len(members) > 1:
+            raise wrong(f"The attribute has {' and '.join(members)}.", where, "Keep the one that its kind asks for.")
+        if members[0] == "value":
+            return "GeoProperty" if is_geometry(given["value"]) else "Property"
+        return next(kind for kind, member in KINDS.items() if member == members[0])
+    kind = kind_named(given["type"], terms)
+    if kind is None:
+        raise wrong(f"'{given['type']!s:.60}' is no kind of attribute.", f"{where}.type", f"Use {', '.join(KINDS)}.")
+    if members != [KINDS[kind]]:
+        raise wrong(f"A {kind} has the member '{KINDS[kind]}' and no other value.", where)
+    return kind
+
+
+def parse_value(kind: str, given: Mapping[str, Any], terms: Terms, where: str) -> Any:
+    """Read the member that holds the value of this kind."""
+    member = KINDS[kind]
+    value, where = given[member], f"{where}.{member}"
+    if kind == "JsonProperty":
+        return checked(value, where)
+    if value is None:
+        raise wrong("A value must not be null.", where, "Delete the attribute instead.")
+    if kind == "GeoProperty":
+        check_geometry(value, where=where)
+        return checked(value, where)
+    if kind == "Relationship":
+        return parse_object(value, where)
+    if kind == "LanguageProperty":
+        return parse_language_map(value, where)
+    if kind == "VocabProperty":
+        return parse_words(value, terms, where)
+    if kind == "ListRelationship":
+        return parse_object_list(value, where)
+    if kind == "ListProperty" and not isinstance(value, list):
+        raise wrong("A valueList is a list.", where)
+    return checked(value, where)
+
+
+def parse_object(value: object, where: str) -> Any:
+    if isinstance(value, list):
+        if not value:
+            raise wrong("The list of objects is empty.", where)
+        return [parse_id(one, where) for one in value]
+    return parse_id(value, where)
+
+
+def parse_object_list(value: object, where: str) -> list[dict[str, str]]:
+    if not isinstance(value, list):
+        raise wrong("An objectList is a list.", where)
+    return [{"object": parse_id(one.get("object") if isinstance(one, Mapping) else one, where)} for one in value]
+
+
+def parse_language_map(value: object, where: str) -> dict[str, Any]:
+    def is_text(one: object) -> bool:
+        return isinstance(one, str) or (isinstance(one, list) and all(isinstance(part, str) for part in one))
+
+    if not isinstance(value, Mapping) or not all(key and is_text(one) for key, one in value.items()):
+        raise wrong("A languageMap has a text (or a list of them) for each language.", where)
+    return dict(value)
+
+
+def parse_words(value: Any, terms: Terms, where: str) -> Any:
+    """Read the terms of a vocabulary as stored names."""
+    words = value if isinstance(value, list) else [value]
+    if not words or not all(isinstance(word, str) and word and not word.startswith("@") for word in words):
+        raise wrong("A vocab is a term or a list of terms.", where)
+    stored = [terms.expand(word) for word in words]
+    return stored if isinstance(value, list) else stored[0]
+
+
+def parse_meta(kind: str, given: Mapping[str, Any], terms: Terms, where: str) -> Instance:
+    """Read unitCode, observedAt, datasetId, objectType and valueType."""
+    found: Instance = {}
+    if "unitCode" in given:
+        unit = given["unitCode"]
+        if kind not in UNITS or not isinstance(unit, str) or not unit:
+            raise wrong("A unitCode is a text, beside a value.", f"{where}.unitCode")
+        found["unitCode"] = unit
+    if "observedAt" in given:
+        found["observedAt"] = parse_moment(given["observedAt"], f"{where}.observedAt")
+    if "datasetId" in given:
+        found["datasetId"] = parse_id(given["datasetId"], f"{where}.datasetId")
+    for member in ("objectType", "valueType"):
+        if member in given:
+            found[member] = parse_words(given[member], terms, f"{where}.{member}")
+    return found
+
+
+def parse_moment(given: object, where: str) -> str:
+    if isinstance(given, Mapping) and "@value" in given:
+        given = given["@value"]
+    try:
+        return format_instant(parse_instant(given if isinstance(given, str) else str(given)))
+    except Invalid as error:
+        raise wrong(error.message, where, error.hint) from None
+
+
+def parse_subs(given: Mapping[str, Any], kind: str, terms: Terms, where: str, depth: int) -> Instance:
+    """Read the sub-attributes; one instance stands alone, several as a list."""
+    skipped = {"type", KINDS[kind], "unitCode", "observedAt", "datasetId", "objectType", "valueType", *SYSTEM}
+    found: Instance = {}
+    for name, sub in given.items():
+        if name in skipped:
+            continue
+        inner = f"{where}.{name}"
+        stored = stored_name(name, terms, inner)
+        if stored in found or stored in skipped:
+            raise wrong("The sub-attribute is there twice under two names.", inner)
+        instances = parse_instances(sub, terms, inner, depth + 1)
+        found[stored] = instances if len(instances) > 1 else instances[0]
+    if len(found) > MOST_SUBS:
+        raise wrong(f"An attribute has at most {MOST_SUBS} sub-attributes.", where)
+    return found
+
+
+# -- simplified
+
+
+def parse_simplified(given: object, terms: Terms, where: str) -> Instances:
+    """Read a key-value member: a bare value, a geometry, or an object whose one member tells its kind."""
+    if isinstance(given, Mapping) and list(given) == ["dataset"] and isinstance(given["dataset"], Mapping):
+        instances = []
+        for dataset, one in given["dataset"].items():
+            own: Instance = {} if dataset == "@none" else {"datasetId": parse_id(dataset, f"{where}.dataset")}
+            instances.append(in_shape(simple_instance(one, terms, where) | own))
+        if not instances:
+            raise wrong("The dataset is empty.", where)
+        return in_order(instances)
+    return [simple_instance(given, terms, where)]
+
+
+def simple_instance(given: object, terms: Terms, where: str) -> Instance:
+    if isinstance(given, Mapping) and len(given) == 1:
+        member = next(iter(given))
+        kind = next((kind for kind, own in KINDS.items() if own == member and member != "value"), None)
+        if kind:
+            return {"type": kind, member: parse_value(kind, given, terms, where)}
+    if is_geometry(given):
+        check_geometry(given, where=where)
+        return {"type": "GeoProperty", "value": checked(given, where)}
+    return {"type": "Property", "value": checked_value(given, where)}
+
+
+# -- plain JSON
+
+
+def checked_value(value: Any, where: str) -> Any:
+    """A concise value: not null, and a geometry where it looks like one."""
+    if value is None:
+        raise wrong("A value must not be null.", where, "Delete the attribute instead.")
+    if is_geometry(value):
+        check_geometry(value, where=where)
+    return checked(value, where)
+
+
+def checked(value: Any, where: str, depth: int = 0) -> Any:
+    """Any JSON value, bounded in depth. Raises InvalidEntity for what JSON cannot say."""
+    if depth > DEEPEST_VALUE:
+        raise wrong(f"A value goes at most {DEEPEST_VALUE} deep.", where)
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise wrong("A key of an object is a text.", where)
+            checked(part, where, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            checked(part, where, depth + 1)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise wrong("A number is finite.", where)
+    elif not isinstance(value, str | int | None):
+        raise wrong(f"A value is JSON, not {type(value).__name__}.", where)
+    return value
