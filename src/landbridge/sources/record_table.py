@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 
 from landbridge.errors import InvalidSettings
+from landbridge.sources.header import column_names
 
 KINDS: dict[str, pa.DataType] = {
     "text": pa.string(),
@@ -92,7 +93,8 @@ class RecordTable:
             raise too_many_columns()
         names = list(self.kinds)
         arrays = [self.array(name, [record.get(name) for record in records]) for name in names]
-        return pa.RecordBatch.from_arrays(arrays, names=names)
+        # SQL sees no difference between `Name` and `name`, JSON does
+        return pa.RecordBatch.from_arrays(arrays, names=column_names(names, "the records"))
 
     def array(self, name: str, values: list[Any]) -> pa.Array:
         """One column; its kind is remembered, and widened where it must be."""
