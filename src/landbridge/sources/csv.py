@@ -1,7 +1,8 @@
 """CSV and TSV files as a source: every cell as text, an empty one as NULL, each row with its line in the file.
 
 The text is cut into stretches of whole records, and Arrow cuts these into cells; no more than a few MiB are held,
-however large the file. What cannot be a row (cells too many or too few, a NUL character) is a reject with its line and content.
+however large the file. What cannot be a row (cells too many or too few, a NUL character) is a reject with its line and
+content.
 """
 
 import csv

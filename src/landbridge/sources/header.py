@@ -1,8 +1,8 @@
 """The names of a table's columns, made of what its header cells hold.
 
 A mapping names columns, so each needs a name that is its own: a blank header gets its column's letter as spreadsheets
-count them (A, B, ... AA), a repeated one a number (`name_2`). SQL does not tell `Name` from `name`, nor is that done here.
-Spaces at the ends go, full-width ones too; inside a name they stay as they are: `"telephone　number"` in the mapping.
+count them (A, B, ... AA), a repeated one a number (`name_2`), one that differs only in capitals too, as SQL sees no
+difference. Spaces at the ends go, full-width ones too; inside a name they stay: `"telephone　number"` in the mapping.
 """
 
 from collections.abc import Sequence
