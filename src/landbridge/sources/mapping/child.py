@@ -73,7 +73,8 @@ class Worker:
         table = unpack(body)
         self.engine.register(header["table"], table)
         for place, job in enumerate(self.jobs):
-            if (place not in self.deferred or header.get("now")) and header["table"] in job.statement.tables:
+            due = place not in self.deferred or header.get("now")
+            if table.num_rows and due and header["table"] in job.statement.tables:  # an empty file may lack columns
                 self.answer(place, job, table.num_rows, header.get("batch"))
         send(self.out, {"kind": "done"})
 
