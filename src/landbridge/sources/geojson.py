@@ -18,7 +18,7 @@ from landbridge.sources import location
 from landbridge.sources.contract import Batch, Declaration, Reject, Source
 from landbridge.sources.encoding import detect_encoding, known_encoding, utf8_pieces
 from landbridge.sources.file import file_source
-from landbridge.sources.json_stream import Scanner
+from landbridge.sources.json_scanner import Scanner
 from landbridge.sources.location import File
 from landbridge.sources.record_table import RecordTable, declared_columns
 
@@ -72,9 +72,11 @@ class GeoJson:
 
     def rows(self) -> Iterator[Batch]:
         """Yield the features as batches; those that are broken as rejects."""
+        empty = True
         for features in self.stretches():
             self.table.learn(features.records)
-        for features in self.stretches():
+            empty = False
+        for features in [Features()] if empty else self.stretches():
             yield Batch(
                 self.table.rows(features.records),
                 origin=self.file.name,

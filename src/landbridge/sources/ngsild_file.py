@@ -20,7 +20,7 @@ from landbridge.sources.contract import Batch, Declaration, Reject, Source
 from landbridge.sources.declaration import Keys
 from landbridge.sources.encoding import utf8_pieces
 from landbridge.sources.file import file_source
-from landbridge.sources.json_stream import Scanner
+from landbridge.sources.json_scanner import Scanner
 from landbridge.sources.location import File
 from landbridge.sources.ngsild_row import Columns, Row, rows_of
 
@@ -73,7 +73,8 @@ class Entities:
         numbers: list[int] = []
         rejects: list[Reject] = []
         size = 0
-        for number, text in self.texts():
+        done = 0
+        for done, (number, text) in enumerate(self.texts(), start=1):  # noqa: B007
             size += len(text)
             try:
                 fitting = [self.columns.fitted(row) for row in self.flat(text)]
@@ -85,7 +86,7 @@ class Entities:
             if len(rows) + len(rejects) >= BATCH_ROWS or size >= BATCH_BYTES:
                 yield self.batch(rows, numbers, rejects)
                 rows, numbers, rejects, size = [], [], [], 0
-        if rows or rejects:
+        if rows or rejects or not done:
             yield self.batch(rows, numbers, rejects)
 
     def batch(self, rows: list[Row], numbers: list[int], rejects: list[Reject]) -> Batch:
