@@ -11,7 +11,13 @@ import duckdb
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from landbridge.sources.mapping.clock import LocalClock
-from landbridge.sources.mapping.geometry import gcj02_geojson, gcj02_points, normal_geometry, normal_wkt
+from landbridge.sources.mapping.geometry import (
+    gcj02_geojson,
+    gcj02_points,
+    mended_geojson,
+    normal_geometry,
+    normal_wkt,
+)
 
 FUNCTIONS = ("local_time", "number", "point", "wgs84_from_gcj02", "reject")
 # functions whose failures have a reason, and the twin that gives it from the same arguments
@@ -25,6 +31,7 @@ def install(connection: duckdb.DuckDBPyConnection, time_zone: str, ambiguous: st
     for name, function, arguments, result in (
         ("__geojson", normal_geometry, ["VARCHAR"], "VARCHAR"),
         ("__wkt", normal_wkt, ["VARCHAR"], "VARCHAR"),
+        ("__mended_geojson", mended_geojson, ["VARCHAR"], "VARCHAR"),
         ("__gcj02_geojson", gcj02_geojson, ["VARCHAR"], "VARCHAR"),
         ("__gcj02_point", gcj02_points, ["DOUBLE", "DOUBLE"], "DOUBLE[]"),
         ("__local_instant", clock.instants, ["TIMESTAMP"], "TIMESTAMP WITH TIME ZONE"),
@@ -125,6 +132,7 @@ PLACE_MACROS = (
         "point(lon, lat) as coalesce(__pair(try_cast(lon as double), try_cast(lat as double)),"
         " error(__point_problem(lon, lat)))"
     ),
+    "mend(geometry) as __mended_geojson(cast(geometry as varchar))",
     (
         "wgs84_from_gcj02(geometry) as __gcj02_geojson(cast(geometry as varchar)),"
         " (lon, lat) as __gcj02_point(cast(lon as double), cast(lat as double))"
