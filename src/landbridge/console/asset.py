@@ -1,6 +1,7 @@
 """The built scripts and styles: found through Vite's manifest, served with names that change with their content."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 FOLDER = Path(__file__).parent / "static"
 ADDRESS = "/console/static/"
+HASHED = re.compile(r"-[\w-]{8}\.\w+\Z")  # the build puts a hash of the content into the name
 KINDS = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -51,8 +53,9 @@ def serve_asset(assets: Assets, request: Request) -> Response:
     file = (assets.folder / name).resolve()
     if not file.is_relative_to(assets.folder.resolve()) or file.suffix not in KINDS or not file.is_file():
         return PlainTextResponse("There is no such file.", 404)
+    lasting = "public, max-age=31536000, immutable" if HASHED.search(name) else "public, max-age=3600"
     headers = {
-        "Cache-Control": "public, max-age=31536000, immutable",
+        "Cache-Control": lasting,
         "X-Content-Type-Options": "nosniff",
         "Vary": "Accept-Encoding",
     }

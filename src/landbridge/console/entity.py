@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from landbridge.console.chart import Chart, draw
+from landbridge.console.download import table, wanted
 from landbridge.console.figure import (
     Figure,
     default_instance,
@@ -22,6 +23,7 @@ from landbridge.console.outline import Drawing, areas, drawn, location_of, middl
 from landbridge.console.page import Visit, packed
 from landbridge.errors import Missing
 from landbridge.model.answer import Document, Point, Trace
+from landbridge.model.instant import format_instant
 from landbridge.model.query import Query
 
 STANDINGS: dict[str, tuple[str, str]] = {  # standing -> sign, word
@@ -73,6 +75,9 @@ def entity(visit: Visit) -> Response:
     shown = attributes(visit, document, traces)
     charted = chosen_series(visit, shown)
     chart, points = series(visit, id, charted)
+    if wanted(visit):
+        columns = ("time", "value", "source", "recorded", "withdrawn")
+        return table(visit, f"{id} {charted or ''}", columns, map(point_row, points))
     disagreements = visit.reading.disagreements(visit.actor, entity=id, limit=20, tenant=visit.tenant)
     return visit.page(
         "entity.html.j2",
@@ -147,6 +152,11 @@ def series(visit: Visit, id: str, attribute: str | None) -> tuple[Chart | None, 
     claims = [p for p in points if p.dataset_id] or points  # the chosen value repeats one of the claims
     numbers = sorted((p for p in claims if is_number(p.value) or p.deleted), key=lambda p: (p.time, p.recorded))
     return draw(numbers, visit.console.zone), numbers
+
+
+def point_row(point: Point) -> tuple[object, ...]:
+    recorded = format_instant(point.recorded)
+    return format_instant(point.time), point.value, point.owner, recorded, point.deleted or None
 
 
 def small_map(visit: Visit, document: Document) -> Drawing | None:

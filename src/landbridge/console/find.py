@@ -1,18 +1,18 @@
 """Finding things: search by id and name, and a table of each type with downloads."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
-import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from landbridge.console.download import table, wanted
 from landbridge.console.figure import Figure, default_instance, display_name, figure, is_number
 from landbridge.console.mapdata import documents_of
-from landbridge.console.page import HEADERS, Visit
+from landbridge.console.page import Visit
 from landbridge.errors import Missing
 from landbridge.model.answer import Document, TypeSummary
+from landbridge.model.instant import format_instant
 from landbridge.model.query import Has, Order, Path, Query
 
 FOUND = 50
@@ -31,6 +31,15 @@ def search(visit: Visit) -> Response:
     return visit.page("search.html.j2", text=text, found=found, cut=len(found) == FOUND, screen="search")
 
 
+def all_types(visit: Visit) -> Response:
+    """GET /types: what kinds of things the city's pool holds."""
+    summaries = sorted(visit.reading.types(visit.actor, tenant=visit.tenant), key=lambda s: visit.language.term(s.type))
+    if wanted(visit):
+        columns = ("type", "entities", "attributes", "located")
+        return table(visit, "types", columns, ((s.type, s.entities, list(s.attributes), s.located) for s in summaries))
+    return visit.page("types.html.j2", summaries=summaries, screen="types")
+
+
 def summary_of(visit: Visit, type: str) -> TypeSummary:
     found = next((s for s in visit.reading.types(visit.actor, tenant=visit.tenant) if s.type == type), None)
     if found is None:
@@ -42,8 +51,8 @@ def types(visit: Visit) -> Response:
     """GET /types/{type}: a page of the table, or all of it as CSV or JSON (`?format=`)."""
     type = visit.request.path_params["type"]
     summary = summary_of(visit, type)
-    if visit.asked("format") in ("csv", "json"):
-        return download(visit, summary, visit.asked("format"))
+    if wanted(visit):
+        return download_type(visit, summary)
     sort, down = visit.asked("sort"), visit.asked("dir") == "desc"
     order = (Order(Path(sort), down),) if sort in (*summary.attributes, "id") else ()
     after = visit.asked("after") or None
@@ -83,17 +92,30 @@ def row(visit: Visit, document: Document, columns: Sequence[str]) -> tuple[str, 
     return document["id"], display_name(document, visit.language), shown
 
 
-def download(visit: Visit, summary: TypeSummary, form: str) -> Response:
-    """The whole table, streamed page by page."""
-    query = Query(tenant=visit.tenant, types=Has(summary.type))
-    documents = documents_of(visit, query, EVERYTHING)
-    columns = list(summary.attributes)
-    lines = csv_lines(documents, columns) if form == "csv" else json_lines(documents, columns)
-    name = "".join(c if c.isalnum() else "-" for c in visit.language.term(summary.type)) or "entities"
-    media_type = "text/csv; charset=utf-8" if form == "csv" else "application/json"
-    ascii_name = name if name.isascii() else "entities"
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{ascii_name}.{form}"'}
-    return StreamingResponse(lines, 200, headers, media_type=media_type)
+def download_type(visit: Visit, summary: TypeSummary) -> Response:
+    """The whole table, read page by page; `name.unitCode` stands beside what has a unit."""
+    documents = documents_of(visit, Query(tenant=visit.tenant, types=Has(summary.type)), EVERYTHING)
+    first = next(documents, None)
+    names = list(summary.attributes)
+    measured = [name for name in names if first and unit_of(first, name)]
+    columns = ["id", "type", *names, *(f"{name}.unitCode" for name in measured), "modifiedAt"]
+    found = chain([first], documents) if first else documents
+    return table(visit, summary.type, columns, (flat(document, names, measured) for document in found))
+
+
+def flat(document: Document, names: Sequence[str], measured: Sequence[str]) -> list[object]:
+    modified = document.get("modifiedAt")
+    return [
+        document["id"],
+        document["type"][0],
+        *(raw_value(document, name) for name in names),
+        *(unit_of(document, name) for name in measured),
+        None if modified is None else format_instant(modified),
+    ]
+
+
+def unit_of(document: Document, name: str) -> str | None:
+    return (default_instance(document, name) or {}).get("unitCode")
 
 
 def raw_value(document: Document, name: str) -> Any:
@@ -103,46 +125,3 @@ def raw_value(document: Document, name: str) -> Any:
         return None
     members = ("value", "object", "languageMap", "vocab", "valueList", "objectList", "json")
     return next((instance[member] for member in members if member in instance), None)
-
-
-def units_of(document: Document, columns: Sequence[str]) -> list[str]:
-    return [(default_instance(document, name) or {}).get("unitCode") or "" for name in columns]
-
-
-def csv_lines(documents: Iterator[Document], columns: Sequence[str]) -> Iterator[str]:
-    """A CSV with byte order mark (spreadsheets need it for Chinese), `name.unitCode` beside what has a unit."""
-    first = next(documents, None)
-    measured = [name for name, unit in zip(columns, units_of(first, columns), strict=True) if unit] if first else []
-    header = ["id", "type", *columns, *(f"{name}.unitCode" for name in measured), "modifiedAt"]
-    yield "\ufeff" + csv_line(header)
-    while first is not None:
-        values = [raw_value(first, name) for name in columns]
-        kept = [first["id"], first["type"][0], *values, *units_of(first, measured), first.get("modifiedAt")]
-        yield csv_line([cell(value) for value in kept])
-        first = next(documents, None)
-
-
-def csv_line(cells: Sequence[object]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue()
-
-
-def cell(value: object) -> object:
-    """A CSV cell; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return "" if value is None else value
-
-
-def json_lines(documents: Iterator[Document], columns: Sequence[str]) -> Iterator[bytes]:
-    """A JSON array of flat objects."""
-    comma = b"["
-    for document in documents:
-        flat = {"id": document["id"], "type": document["type"][0]}
-        flat |= {name: value for name in columns if (value := raw_value(document, name)) is not None}
-        yield comma + orjson.dumps(flat)
-        comma = b",\n"
-    yield b"]" if comma != b"[" else b"[]"

@@ -97,7 +97,7 @@ def load_languages(folder: Path = FOLDER) -> dict[str, Language]:
 
 def choose_language(languages: Mapping[str, Language], chosen: str | None, accepted: str) -> Language:
     """Pick the visitor's own choice, else the best of an Accept-Language header, else English."""
-    if chosen in languages:
+    if chosen and chosen in languages:
         return languages[chosen]
     weighed = []
     for order, part in enumerate(accepted[:500].split(",")):

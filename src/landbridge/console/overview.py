@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from landbridge.console.entity import card_view
 from landbridge.console.figure import display_name
-from landbridge.console.mapdata import Areas, Layer, documents_of, feature, layer_facts, layers
+from landbridge.console.mapdata import PREFERRED, Areas, Layer, documents_of, feature, layer_facts, layers
 from landbridge.console.outline import areas, drawn, middle
 from landbridge.console.page import Visit
 from landbridge.model.query import Has, Query
@@ -31,7 +31,7 @@ def overview(visit: Visit) -> Response:
                 if one and (at := middle(one["geometry"])):
                     spots.append((at, document["id"], layer.type, one["properties"]["name"]))
     ground = areas(visit.reading, visit.actor, visit.tenant)
-    colour_type, _, colour = visit.asked("colour").rpartition("|")
+    colour_type, _, colour = visit.asked("colour", first_colour(found)).rpartition("|")
     return visit.page(
         "map.html.j2",
         layers=found,
@@ -46,6 +46,13 @@ def overview(visit: Visit) -> Response:
         version=visit.reading.version(),
         screen="map",
     )
+
+
+def first_colour(found: list[Layer]) -> str:
+    """What the map is coloured by until someone chooses: the best known measure of the city, else nothing."""
+    known = [(PREFERRED.index(m.name), f"{layer.type}|{m.name}") for layer in found for m in layer.measures
+             if m.name in PREFERRED and not layer.ground]  # fmt: skip
+    return min(known)[1] if known else ""
 
 
 def chosen(visit: Visit, found: list[Layer]) -> set[str]:

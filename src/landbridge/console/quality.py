@@ -1,15 +1,17 @@
 """What is wrong, and what one can do about it: disagreements between sources, and rejected rows with replay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from landbridge.console.download import table, wanted
 from landbridge.console.entity import known_names
 from landbridge.console.page import HEADERS, Visit
 from landbridge.errors import InvalidQuery
 from landbridge.model.answer import Disagreement, RejectGroup
+from landbridge.model.instant import format_instant
 from landbridge.model.query import Query
 
 MOST = 500
@@ -35,6 +37,9 @@ def disagreements(visit: Visit) -> Response:
     if visit.asked("open"):
         found = [d for d in found if d.until is None]
     found.sort(key=lambda d: (d.until is not None, -d.since))
+    if wanted(visit):
+        columns = ("entity", "attribute", "from", "to", "source", "value", "observedAt")
+        return table(visit, "disagreements", columns, (row for one in found for row in said_rows(one)))
     return visit.page(
         "disagreements.html.j2",
         quarrels=quarrels(visit, found),
@@ -46,6 +51,14 @@ def disagreements(visit: Visit) -> Response:
         filtered=bool(entity or attribute or visit.asked("open")),
         screen="disagreements",
     )
+
+
+def said_rows(one: Disagreement) -> Iterator[list[object]]:
+    """A disagreement as rows, one for each source."""
+    until = None if one.until is None else format_instant(one.until)
+    for said in one.values:
+        at = format_instant(said.observed_at)
+        yield [one.entity, one.attribute, format_instant(one.since), until, said.source, said.value, at]
 
 
 def quarrels(visit: Visit, found: Sequence[Disagreement]) -> list[Quarrel]:
@@ -74,6 +87,8 @@ def rejects(visit: Visit) -> Response:
     source, reason = visit.asked("source") or None, visit.asked("reason") or None
     offset = int(visit.asked("offset")) if visit.asked("offset").isdigit() else 0
     groups = sorted(visit.reading.rejects(visit.actor, source), key=lambda g: (g.source, -g.count))
+    if wanted(visit):
+        return rejects_table(visit, groups, source, reason)
     rows = visit.reading.reject_rows(visit.actor, source, reason, ROWS + 1, offset) if source and reason else []
     return visit.page(
         "rejects.html.j2",
@@ -89,6 +104,20 @@ def rejects(visit: Visit) -> Response:
         group=group_of(groups, source, reason),
         screen="rejects",
     )
+
+
+def rejects_table(visit: Visit, groups: Sequence[RejectGroup], source: str | None, reason: str | None) -> Response:
+    """The groups, or all rows of one, as a file."""
+    if not source or not reason:
+        return table(visit, "rejects", ("source", "reason", "rows"), ((g.source, g.reason, g.count) for g in groups))
+    return table(visit, f"rejects of {source}", ("place", "row"), every_row(visit, source, reason))
+
+
+def every_row(visit: Visit, source: str, reason: str) -> Iterator[tuple[str, dict[str, object]]]:
+    offset = 0
+    while rows := visit.reading.reject_rows(visit.actor, source, reason, 500, offset):
+        yield from map(row_view, rows)
+        offset += len(rows)
 
 
 def group_of(groups: Sequence[RejectGroup], source: str | None, reason: str | None) -> RejectGroup | None:

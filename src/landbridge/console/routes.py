@@ -88,6 +88,7 @@ def console_routes(console: Console) -> list[Route]:
     pages: Mapping[str, Any] = {
         "/": overview.overview,
         "/entity/{id:path}": entity.entity,
+        "/types": find.all_types,
         "/types/{type:path}": find.types,
         "/search": find.search,
         "/sources": source.sources,

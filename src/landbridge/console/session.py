@@ -1,6 +1,6 @@
 """Who is at the console: the session cookie, and the token that a form carries against forgery.
 
-The session cookie holds the bearer token itself (HttpOnly, SameSite=Strict), which is checked at each request, so a
+The session cookie holds the bearer token itself (HttpOnly, SameSite=Lax), which is checked at each request, so a
 token that is withdrawn ends its sessions. A form's token is an HMAC over a fresh nonce, the visitor's own cookie and
 the session: a page from elsewhere can read neither cookie, and a compressed page shows a different token each time.
 """
@@ -59,13 +59,17 @@ def visitor_of(request: Request) -> str:
 
 
 def keep_cookie(response: Response, request: Request, name: str, value: str, days: int | None = None) -> None:
-    """Set a cookie that scripts and other sites never see; with no days, until the browser closes."""
+    """Set a cookie that scripts never see; with no days, until the browser closes.
+
+    Lax, so that an address sent to a colleague opens in their session; forms of other sites carry it no more than
+    with Strict, and each of ours carries a token besides.
+    """
     response.set_cookie(
         name,
         value,
         max_age=None if days is None else days * DAYS,
         httponly=True,
-        samesite="strict",
+        samesite="lax",
         secure=request.url.scheme == "https",
         path="/",
     )

@@ -2,10 +2,12 @@
 
 from starlette.responses import Response
 
+from landbridge.console.download import table, wanted
 from landbridge.console.language import mark
 from landbridge.console.page import Visit
 from landbridge.errors import Missing
 from landbridge.model.answer import RunRecord, SourceState
+from landbridge.model.instant import format_instant
 
 STATES: dict[str, tuple[str, str, str]] = {  # state -> class, sign, word
     "done": ("good", "✓", mark("well")),
@@ -16,6 +18,11 @@ STATES: dict[str, tuple[str, str, str]] = {  # state -> class, sign, word
 }
 SCHEDULES = {"once": mark("once"), None: mark("when asked")}
 RUNS = 30
+SOURCE_COLUMNS = ("source", "kind", "owner", "licence", "schedule", "state", "lastRun", "rows", "rejects")
+RUN_COLUMNS = (
+    "run", "started", "ended", "state", "reason", "rows", "rejected", "repeated", "conflicting", "unchanged",
+    "entities", "instances", "gone",
+)  # fmt: skip
 
 
 def state_of(run: RunRecord | None) -> tuple[str, str, str]:
@@ -28,10 +35,28 @@ def missed(run: RunRecord | None) -> int:
     return sum(1 for one in (run.expectations if run else ()) if one.get("failed"))
 
 
+def source_row(source: SourceState) -> list[object]:
+    last = source.last
+    facts = (source.name, source.kind, source.owner, source.licence, source.schedule)
+    state = (last.state, moment(last.started), last.rows) if last else ("never", None, None)
+    return [*facts, *state, source.rejects]
+
+
+def run_row(run: RunRecord) -> list[object]:
+    counts = (run.rows, run.rejected, run.repeated, run.conflicting, run.unchanged, run.entities, run.instances)
+    return [run.run, moment(run.started), moment(run.ended), run.state, run.reason, *counts, run.gone]
+
+
+def moment(instant: int | None) -> str | None:
+    return None if instant is None else format_instant(instant)
+
+
 def sources(visit: Visit) -> Response:
     """GET /sources."""
     found = visit.reading.sources(visit.actor)
     ordered = sorted(found, key=lambda s: (state_of(s.last)[0] != "bad", s.name))
+    if wanted(visit):
+        return table(visit, "sources", SOURCE_COLUMNS, map(source_row, ordered))
     return visit.page(
         "sources.html.j2", sources=ordered, state_of=state_of, missed=missed, schedules=SCHEDULES, screen="sources"
     )
@@ -43,10 +68,13 @@ def source(visit: Visit) -> Response:
     found: SourceState | None = next((s for s in visit.reading.sources(visit.actor) if s.name == name), None)
     if found is None:
         raise Missing(f"There is no source '{name}'.", hint="The list of sources has all that this city declares.")
+    runs = visit.reading.runs(visit.actor, name, RUNS)
+    if wanted(visit):
+        return table(visit, f"runs of {name}", RUN_COLUMNS, map(run_row, runs))
     return visit.page(
         "source.html.j2",
         source=found,
-        runs=visit.reading.runs(visit.actor, name, RUNS),
+        runs=runs,
         rejects=visit.reading.rejects(visit.actor, name, examples=1) if visit.may("raw") else (),
         raw=visit.may("raw"),
         state_of=state_of,
