@@ -1,0 +1,135 @@
+"""The terms agree with PyLD, which implements all of JSON-LD, over real contexts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyld import jsonld
+
+from landbridge.errors import InvalidEntity, TooMuch, Unreachable
+from landbridge.model.terms import (
+    CORE_FILES,
+    CORE_URL,
+    DEFAULT,
+    Contexts,
+    Terms,
+    core_document,
+    core_iris,
+    full_name,
+    stored_name,
+)
+
+DATA = Path(__file__).parents[1] / "data" / "smart_data_models"
+CONTEXTS = {path.name: json.loads(path.read_text())["@context"] for path in sorted(DATA.glob("*.context.jsonld"))}
+OWN = {
+    "ex": "https://example.com/terms#",
+    "bare": {"@id": "https://example.com/bare/", "@prefix": True},
+    "noPrefix": {"@id": "https://example.com/none/"},
+    "height": "ex:height",
+    "width": {"@id": "bare:width", "@type": "http://www.w3.org/2001/XMLSchema#double"},
+    "partOf": {"@id": "ex:partOf", "@type": "@id"},
+    "location": "ex:location",
+    "later": "late:x",
+    "late": "https://late.example/",
+}
+
+
+def loader(url: str, _: object) -> dict[str, object]:
+    inner = "https://w3id.org/security/data-integrity/v2"  # named within a term of the core, for its values only
+    document = {"@context": {} if url == inner else core_document(CORE_FILES[url])}
+    return {"contentType": "application/ld+json", "contextUrl": None, "documentUrl": url, "document": document}
+
+
+def oracle_iri(context: object, name: str) -> str:
+    document = {"@context": [context, CORE_URL], name: {"@id": "urn:x:y"}}
+    expanded = jsonld.expand(document, {"documentLoader": loader})
+    return next(key for key in expanded[0])
+
+
+@pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS)
+def test_real_contexts_expand_as_pyld_does(context: dict[str, object]) -> None:
+    terms = Terms([context])
+    for name in [*list(context)[::7], "pm25", "location", "refArea", "Point", "ngsi-ld:location"]:
+        if not str(terms.terms.get(name, terms)).startswith("@") and name not in ("id", "type", "@vocab"):
+            assert full_name(terms.expand(name)) == oracle_iri(context, name), name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["height", "width", "partOf", "ex:any", "bare:any", "noPrefix:any", "location", "later", "late:y",
+     "unknown", "https://example.com/whole", "urn:some:thing", "ex", "温度", "geojson:bbox"],
+)  # fmt: skip
+def test_every_way_to_write_a_name_expands_as_pyld_does(name: str) -> None:
+    assert full_name(Terms([OWN]).expand(name)) == oracle_iri(OWN, name)
+
+
+@pytest.mark.parametrize("context", [*CONTEXTS.values(), OWN], ids=[*CONTEXTS, "own"])
+def test_names_compact_as_pyld_does(context: dict[str, object]) -> None:
+    """Of plain terms; PyLD leaves a coerced one where the value is of another type, NGSI-LD keeps the client's name."""
+    terms = Terms([context])
+    plain = [name for name, given in context.items() if isinstance(given, str) and name not in ("id", "type", "@vocab")]
+    iris = [terms.iri(name) for name in plain[::5]]
+    iris += ["https://example.com/terms#z", "https://example.com/bare/z", "https://example.com/none/z", DEFAULT + "q",
+             DEFAULT + "location", "https://uri.etsi.org/ngsi-ld/location", "urn:a:b"]  # fmt: skip
+    for iri in iris:
+        compacted = jsonld.compact(
+            {iri: {"@id": "urn:x:y"}}, {"@context": [context, CORE_URL]}, {"documentLoader": loader}
+        )
+        assert terms.shorten(iri) in compacted, iri
+
+
+@given(st.text(st.characters(blacklist_characters=":@ \x00", blacklist_categories=("Cs", "Cc")), min_size=1))
+def test_a_name_without_a_context_comes_back(name: str) -> None:
+    terms = Terms()
+    if name in ("id", "type"):
+        return
+    assert terms.compact(terms.expand(name)) == name
+    assert stored_name(full_name(terms.expand(name))) == terms.expand(name)
+
+
+@pytest.mark.parametrize("context", [*CONTEXTS.values(), OWN], ids=[*CONTEXTS, "own"])
+def test_what_is_compacted_expands_to_the_same(context: dict[str, object]) -> None:
+    terms = Terms([context])
+    for name in context:
+        if terms.terms.get(name) and not terms.terms[name].iri.startswith("@"):
+            stored = terms.expand(name)
+            assert terms.expand(terms.compact(stored)) == stored
+
+
+def test_core_terms_have_their_own_stored_names_and_cannot_be_overridden() -> None:
+    terms = Terms([{"location": "https://elsewhere.example/location", "@vocab": "https://elsewhere.example/"}])
+    assert terms.expand("location") == "location"
+    assert terms.expand("other") == "other"  # the core's @vocab stands last, as its terms do
+    assert stored_name(core_iris()["location"]) == "location"
+    assert stored_name(DEFAULT + "location") == DEFAULT + "location"
+    assert stored_name(DEFAULT + "a:b") == DEFAULT + "a:b"
+
+
+def test_contexts_are_found_by_address_in_the_city_or_not_at_all() -> None:
+    contexts = Contexts({"https://city.example/c.jsonld": {"@context": {"pm25": "https://city.example/pm25"}}})
+    assert contexts.terms("https://city.example/c.jsonld").expand("pm25") == "https://city.example/pm25"
+    assert contexts.terms([CORE_URL]).expand("pm25") == "pm25"
+    with pytest.raises(Unreachable, match=r"nowhere\.example.*not known"):
+        contexts.terms("https://nowhere.example/c.jsonld")
+
+
+@pytest.mark.parametrize(
+    "context", [{"a": "b:x", "b": "a:y"}, {"a": 5}, {"a": {"@id": 5}}, {"@nothing": 1}, [5], {"@vocab": 5}]
+)
+def test_a_wrong_context_is_refused(context: object) -> None:
+    with pytest.raises(InvalidEntity):
+        Terms([context])
+
+
+def test_contexts_are_bounded() -> None:
+    with pytest.raises(TooMuch):
+        Terms([{f"t{number}": "https://example.com/x" for number in range(20_001)}])
+    with pytest.raises(TooMuch):
+        Terms(["https://a.example/"], {"https://a.example/": {"@context": ["https://a.example/"] * 50}})
+
+
+def test_a_term_set_to_null_means_nothing() -> None:
+    with pytest.raises(InvalidEntity):
+        Terms([{"gone": None}]).expand("gone")
