@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from landbridge.model.answer import Document
+from landbridge.model.geometry import DEPTH
 
 Instance = dict[str, Any]
 Instances = list[Instance]
@@ -66,6 +67,11 @@ def instance_of(instances: Sequence[Instance], dataset_id: str | None) -> Instan
 def default_instance(document: Document, attribute: str) -> Instance | None:
     """The default instance of an attribute, None where there is none."""
     return instance_of(document["attrs"].get(attribute, ()), None)
+
+
+def is_geometry(value: object) -> bool:
+    """Whether a value looks like a GeoJSON geometry, right or wrong."""
+    return isinstance(value, Mapping) and str(value.get("type")) in DEPTH and "coordinates" in value
 
 
 def in_order(instances: Sequence[Instance]) -> Instances:

@@ -11,8 +11,8 @@ from typing import Any
 
 from landbridge.errors import Invalid, InvalidEntity
 from landbridge.model.answer import Document
-from landbridge.model.entity import KINDS, SYSTEM, VALUE_MEMBERS, Instance, Instances, in_order, in_shape
-from landbridge.model.geometry import DEPTH, check_geometry
+from landbridge.model.entity import KINDS, SYSTEM, VALUE_MEMBERS, Instance, Instances, in_order, in_shape, is_geometry
+from landbridge.model.geometry import check_geometry
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.terms import Terms
 
@@ -124,10 +124,6 @@ def kind_named(given: object, terms: Terms) -> str | None:
         return given
     stored = terms.expand(given) if ":" in given else None
     return stored if stored in KINDS else None
-
-
-def is_geometry(given: object) -> bool:
-    return isinstance(given, Mapping) and given.get("type") in DEPTH and "coordinates" in given
 
 
 def is_instance(given: object, terms: Terms) -> bool:

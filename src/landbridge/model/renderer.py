@@ -15,10 +15,10 @@ from landbridge.model.entity import (
     VALUE_MEMBERS,
     Instance,
     default_instance,
+    is_geometry,
     provenance,
     subs_of,
 )
-from landbridge.model.geometry import DEPTH
 from landbridge.model.instant import format_instant
 from landbridge.model.terms import Terms
 
@@ -149,7 +149,7 @@ def concise(shown: dict[str, Any]) -> Any:
     kind = shown["type"]
     member = KINDS[kind]
     members = {name: concise_sub(name, part) for name, part in shown.items() if name != "type"}
-    geometry = looks_like_geometry(shown[member])
+    geometry = is_geometry(shown[member])
     if (kind == "Property" and geometry) or (kind == "GeoProperty" and not geometry):
         return {"type": kind, **members}
     if list(members) == ["value"] and not misread(shown["value"], kind):
@@ -158,7 +158,7 @@ def concise(shown: dict[str, Any]) -> Any:
 
 
 def concise_sub(name: str, part: Any) -> Any:
-    if isinstance(part, dict) and name not in VALUE_MEMBERS and part.get("type") in KINDS:
+    if isinstance(part, dict) and name not in VALUE_MEMBERS and str(part.get("type")) in KINDS:
         return concise(part)
     if isinstance(part, list) and name not in VALUE_MEMBERS and part and isinstance(part[0], dict):
         return [bare_in_list(concise(one)) for one in part]
@@ -168,10 +168,6 @@ def concise_sub(name: str, part: Any) -> Any:
 def bare_in_list(one: Any) -> Any:
     """A bare value among several instances stands as a member, or it would be taken for a part of a value."""
     return one if isinstance(one, dict) and any(member in one for member in VALUE_MEMBERS) else {"value": one}
-
-
-def looks_like_geometry(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("type") in DEPTH and "coordinates" in value
 
 
 def misread(value: Any, kind: str) -> bool:
