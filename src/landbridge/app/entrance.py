@@ -1,0 +1,52 @@
+"""Opens a city's pool and nothing heavy: what the serving process and the reading commands start from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from landbridge.errors import Damaged, InvalidSettings
+from landbridge.governance.policy import Actor, Policy, Role, Rule, default_rules
+from landbridge.model.terms import Contexts
+from landbridge.pool.pool import Pool
+from landbridge.settings import Settings
+from landbridge.store.sqlite import open_store
+
+#: in whose name schedules and pulls work
+LOOP = Actor("landbridge", Role.OPERATOR, door="run")
+#: in whose name the command line and the library work: whoever may read the folder is its operator
+OWNER = Actor("operator", Role.OPERATOR, door="command")
+
+
+def open_pool(settings: Settings) -> Pool:
+    """Open the pool of a city, making it where there is none. Raises Damaged where the disk says no."""
+    try:
+        store = open_store(settings.store)
+    except OSError as error:
+        raise Damaged(
+            f"The pool cannot be opened: {error.strerror}.",
+            where=str(settings.store),
+            hint="May this user write there?",
+        ) from error
+    return Pool(store, policy_of(settings))
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The city's rules of access."""
+    rules = default_rules()
+    return Policy(rules | {Role.PUBLIC: Rule(read=True)}) if settings.public else Policy(rules)
+
+
+def contexts_of(settings: Settings) -> Contexts:
+    """The city's own JSON-LD contexts; raises InvalidSettings where a file is none."""
+    documents = {path.name: read_context(path, settings.folder) for path in settings.contexts}
+    return Contexts(documents, list(documents.values()))
+
+
+def read_context(path: Path, folder: Path) -> Any:
+    where = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    try:
+        document = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"The context cannot be read: {error}.", where=where, hint="It is a JSON file.") from None
+    return document.get("@context", document) if isinstance(document, Mapping) else document

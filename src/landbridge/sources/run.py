@@ -1,0 +1,471 @@
+"""The loop, written once for every kind of source: fetch, map, judge, write, settle; retry; keep the cursor.
+
+A whole pull waits on disk until it is judged (`gather`), then goes to the pool in commits of some 65,000 rows; what a
+killed pull has written is not written again, since each commit holds the hashes of its rows. A stream or an
+incremental pull goes in micro-batches, each one commit with its cursor; only then is a message acknowledged.
+"""
+
+import contextlib
+import logging
+import random
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from landbridge.errors import Damaged, Failed, InvalidMapping, InvalidSettings, LandbridgeError, Unreachable
+from landbridge.model.answer import RunRecord
+from landbridge.model.feed import Counts, Delivery, RejectedRow, SourceFacts
+from landbridge.model.query import Has, Query
+from landbridge.pool.ingest import Ingest
+from landbridge.pool.pool import Pool
+from landbridge.sources.contract import Batch, Cursor, Declaration, Editions, Noted, Source
+from landbridge.sources.derived import DerivedSource, Reading, Wanted
+from landbridge.sources.fingerprint import fingerprint
+from landbridge.sources.gather import (
+    Expand,
+    Gathered,
+    Progress,
+    Tell,
+    commonest,
+    deliveries,
+    gather,
+    judge,
+    reject_parts,
+    rejects_alone,
+    start,
+    tell_nobody,
+)
+from landbridge.sources.kind import find_kind
+from landbridge.sources.mapping import Mapped, Mapper, Rejected, open_mapper
+from landbridge.sources.spool import Numbering, Rows, clean, held_rows, numbered, redacted, told
+
+LOG = logging.getLogger("landbridge.run")
+LONGEST_PAUSE = 300.0  # seconds between two tries
+FAILED_REJECTS = 10  # commits' worth of rejected rows that a failed pull keeps, so that its mapping can be mended
+Actor = Any  # an actor of `governance`, which a source's part must not see: it is only passed on
+
+
+def as_written(name: str) -> str:
+    """Stand in where the city has no @context of its own."""
+    return name
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the city and its operator add to every pull.
+
+    `expand`: the mapping's name of an attribute or type to its stored name. `mark`: a text that changes when `expand`
+    comes to mean something else. `spool`: the folder for what waits. `again`: map everything, changed or not.
+    `committed`: told the source's name after each commit.
+    """
+
+    expand: Expand = as_written
+    mark: str = ""
+    spool: Path | None = None
+    retries: int = 4
+    retry_seconds: float = 1.0
+    again: bool = False
+    committed: Callable[[str], None] = lambda name: None
+
+
+def pull(
+    pool: Pool,
+    actor: Actor,
+    declaration: Declaration,
+    terms: Terms | None = None,
+    *,
+    tell: Tell = tell_nobody,
+    stop: threading.Event | None = None,
+) -> RunRecord:
+    """Pull one source, to its end or until `stop` is set, and say how it went.
+
+    What goes wrong with the source, its mapping or the store is in the record (`state` "failed", `reason`), so that
+    other sources go on. Of several editions the record of the last run is given. Raises Refused where the actor may
+    not, and Damaged only where not even the failure can be written down.
+    """
+    run = Run(pool, actor, declaration, terms or Terms(), tell, stop or threading.Event())
+    try:
+        run.open()
+        with stopping(run.source, run.stop):
+            return run.flow() if run.source.manner == "stream" or run.grows else run.whole()
+    except LandbridgeError as error:
+        return run.fail(error)
+    except OSError as error:
+        return run.fail(Failed(f"The machine refuses: {error.strerror or error}.", hint=hint_of(error)))
+    except Exception:
+        number = secrets.token_hex(4)
+        LOG.exception("The pull of %s meets an error that nobody expected, number %s.", declaration.name, number)
+        return run.fail(
+            Failed(f"The pull meets an error that nobody expected, number {number}.", hint="Look it up in the log.")
+        )
+
+
+def hint_of(error: OSError) -> str:
+    """What to do about an error of the operating system."""
+    if "No space left" in str(error):
+        return "Make room on the disk; what was there before stays."
+    return "What was there before stays."
+
+
+@dataclass
+class Run:
+    """One pull under way. `ingest` is the run as the pool keeps it, opened when there is something to say."""
+
+    pool: Pool
+    actor: Actor
+    declaration: Declaration
+    terms: Terms
+    tell: Tell
+    stop: threading.Event
+    source: Source = field(init=False)
+    mark: str = ""
+    ingest: Ingest | None = None
+
+    # -- beginning and end
+
+    def open(self) -> None:
+        """Open the source and its fingerprint; raises what is wrong with the folder."""
+        declaration = self.declaration
+        self.source = find_kind(declaration.kind)(declaration)
+        if isinstance(self.source, DerivedSource):
+            self.source.ask = self.readings
+        if self.source.manner == "stream" and declaration.window == "all":
+            raise InvalidSettings(
+                '`window` is "all", and a stream has no end.',
+                where=f"{declaration.name}/source.toml",
+                hint="Map each message alone, and make what looks over several a source of kind 'derived'.",
+            )
+        self.mark = fingerprint(declaration, self.terms.mark)
+
+    @property
+    def grows(self) -> bool:
+        """Whether each pull brings only what is new; a mapping that looks over everything needs everything."""
+        return self.source.manner == "incremental" and self.declaration.window != "all"
+
+    def begin(self) -> Ingest:
+        """The run's number, and where the run before left."""
+        if self.ingest is None:
+            manner = getattr(getattr(self, "source", None), "manner", "whole")
+            if manner == "incremental" and not self.grows:
+                manner = "whole"
+            self.ingest = self.pool.open_run(self.actor, facts(self.declaration, manner), fingerprint=self.mark)
+        return self.ingest
+
+    def end(self, ingest: Ingest, **how: Any) -> RunRecord:
+        """Write the run's record; the next run is another."""
+        self.ingest = None
+        record = ingest.finish(notes=self.notes(), **how)
+        self.tell(Progress(self.declaration.name, "done", record.rows, record.mapped, record.mapped, record.rejected))
+        return record
+
+    def notes(self) -> tuple[str, ...]:
+        source = getattr(self, "source", None)
+        return tuple(source.notes) if isinstance(source, Noted) else ()
+
+    def fail(self, error: LandbridgeError, **how: Any) -> RunRecord:
+        """Write down that the run failed, and why; what the pool knew before stays."""
+        started = time.time_ns() // 1000
+        ingest = self.begin()
+        try:
+            return self.end(ingest, state="failed", reason=str(error), **how)
+        except Damaged as damage:
+            LOG.error("The failure of %s cannot be written down: %s", self.declaration.name, damage)
+            name, number = self.declaration.name, ingest.number
+            return RunRecord(
+                name, number, started, started, "failed", f"{error} {damage}", 0, 0, 0, 0, 0, 0, 0, 0, 0, self.notes()
+            )
+
+    def kept(self, ingest: Ingest) -> Cursor | None:
+        """What the run before left, where it may be gone on from."""
+        saved = ingest.cursor
+        if not saved or "of" not in saved or self.terms.again:
+            return None
+        # a stream and an increment go on whatever became of the mapping: what they brought is not there a second time
+        same = saved.get("mark") == self.mark or self.source.manner == "stream" or self.grows
+        return dict(saved) if same else None
+
+    def wrapped(self, cursor: Cursor | None, rows: str | None = None) -> Cursor:
+        """The kind's cursor with what tells the next run whether anything changed."""
+        return {"of": cursor, "mark": self.mark, "rows": rows}
+
+    # -- whole pulls
+
+    def whole(self) -> RunRecord:
+        """Pull everything, edition by edition where there are some."""
+        editions = self.source.editions() if isinstance(self.source, Editions) else ()
+        record: RunRecord | None = None
+        for part in [edition.source for edition in editions] or [self.source]:
+            self.source = part
+            found = self.edition(self.begin(), part)
+            record = found or record
+            if (found and found.state == "failed") or self.stop.is_set():
+                break
+        if self.ingest is not None or record is None:
+            state = "failed" if self.stop.is_set() else "unchanged"
+            reason = "The pull is stopped before its end." if self.stop.is_set() else None
+            record = self.end(self.begin(), state=state, reason=reason)
+        return record
+
+    def edition(self, ingest: Ingest, source: Source) -> RunRecord | None:
+        """One whole pull; None where nothing changed, or where it was stopped."""
+        kept = self.kept(ingest)
+        with waiting_room(self.terms.spool, self.declaration.name) as folder:
+            gathered = self.gathered(source, kept, folder)
+            if self.stop.is_set() or (gathered.batches == 0 and kept is not None):
+                return None
+            if gathered.same or (gathered.read == 0 and isinstance(source, DerivedSource)):
+                ingest.write((), cursor=self.wrapped(gathered.cursor, gathered.mark.text()))
+                return None
+            try:
+                judge(gathered)
+            except Failed as failure:
+                self.keep_rejects(ingest, gathered)
+                return self.fail(failure, expectations=gathered.results, rows=gathered.read)
+            return self.written(ingest, gathered)
+
+    def gathered(self, source: Source, kept: Cursor | None, folder: Path) -> Gathered:
+        """Read and map everything, trying again where something outside does not answer."""
+        for tries in range(self.terms.retries + 1):
+            gathered = start(self.declaration, fresh(folder))
+            known = kept.get("rows") if kept else None
+            batches = source.batches(kept["of"] if kept else None)
+            try:
+                with closing(batches):
+                    gather(gathered, batches, known, self.tell)
+                return gathered
+            except Unreachable as error:
+                if tries == self.terms.retries or not self.pause(tries, error):
+                    raise
+        raise AssertionError("the loop above returns or raises")
+
+    def pause(self, tries: int, error: LandbridgeError) -> bool:
+        """Wait longer each time, by chance a little more or less; whether to go on after it."""
+        seconds = min(self.terms.retry_seconds * 2**tries, LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311
+        LOG.warning("%s: %s Trying again in %.0f s.", self.declaration.name, error, seconds)
+        return not self.stop.wait(seconds)
+
+    def written(self, ingest: Ingest, gathered: Gathered) -> RunRecord:
+        """Hand a judged pull to the pool, a commit at a time."""
+        written = 0
+        for commit in deliveries(gathered, self.terms.expand):
+            self.write(ingest, commit)
+            written += sum(delivery.rows.num_rows for delivery in commit)
+            self.tell(gathered.progress("writing", written))
+        record = self.end(ingest, expectations=gathered.results, rows=gathered.read)
+        if record.state != "failed":
+            # After the end, so that a pull killed before it is done again: its rows are then known and drop out.
+            ingest.write((), cursor=self.wrapped(gathered.cursor, gathered.mark.text()))
+        return record
+
+    def keep_rejects(self, ingest: Ingest, gathered: Gathered) -> None:
+        """Keep what a failed pull rejected, so that a person sees why it failed."""
+        for number, part in enumerate(reject_parts(gathered)):
+            if number < FAILED_REJECTS:
+                ingest.write((rejects_alone(part),))
+
+    def write(self, ingest: Ingest, commit: tuple[Delivery, ...], cursor: Cursor | None = None) -> Counts:
+        counts = ingest.write(commit, cursor=cursor)
+        self.terms.committed(self.declaration.name)
+        return counts
+
+    # -- streams and increments
+
+    def flow(self) -> RunRecord:
+        """Pull what is new, micro-batch by micro-batch, until the source ends or is stopped."""
+        ingest = self.begin()
+        kept = self.kept(ingest)
+        flow = Flow(self, ingest, kept["of"] if kept else None)
+        tries = 0
+        while True:
+            before = flow.read
+            try:
+                flow.go()
+                break
+            except Unreachable as error:
+                tries = 0 if flow.read > before else tries
+                if tries >= self.terms.retries or not self.pause(tries, error):
+                    if self.stop.is_set():
+                        break
+                    raise
+                tries += 1
+        if flow.share > self.declaration.reject_share and not self.stop.is_set():
+            raise Failed(
+                f"{flow.rejected:,} of {flow.read:,} rows are rejected: {commonest(flow.reasons)}.",
+                where=f"sources/{self.declaration.name}",
+                hint="What could be mapped is kept. Mend the mapping, then replay the rejected rows.",
+            )
+        return self.end(ingest, state="done" if flow.read or not kept else "unchanged", rows=flow.read)
+
+    # -- readings of the pool, for derived sources
+
+    def readings(self, wanted: Wanted) -> Iterator[Reading]:
+        """The readings that a derived source asks for."""
+        query = Query(tenant=self.declaration.tenant, types=Has(wanted.type), ids=wanted.ids, limit=200)
+        while True:
+            page = self.pool.query(self.actor, query)
+            for document in page.documents:
+                for attribute in wanted.attributes or sorted(document["attrs"]):
+                    if attribute in document["attrs"]:
+                        yield from self.series(document["id"], wanted, attribute)
+            if page.next is None:
+                return
+            query = replace(query, after=page.next)
+
+    def series(self, id_: str, wanted: Wanted, attribute: str) -> Iterator[Reading]:
+        """The last readings of one attribute, the default instance's."""
+        points = self.pool.series(self.actor, id_, attribute, limit=wanted.last, tenant=self.declaration.tenant)
+        for point in points:
+            if not point.deleted and point.dataset_id is None:
+                number = isinstance(point.value, int | float) and not isinstance(point.value, bool)
+                value = float(point.value) if number else None  # type: ignore[arg-type]  # just tested
+                yield Reading(id_, wanted.type, attribute, point.time, value, None if number else str(point.value))
+
+
+@dataclass
+class Flow:
+    """A stream or an increment on its way: micro-batches to commits."""
+
+    run: Run
+    ingest: Ingest
+    cursor: Cursor | None
+    numbering: Numbering = field(default_factory=Numbering)
+    reasons: Counter[str] = field(default_factory=Counter)
+    read: int = 0
+    mapped: int = 0
+    rejected: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of rows that are rejected."""
+        return self.rejected / self.read if self.read else 0.0
+
+    def go(self) -> None:
+        """Commit batch after batch from the cursor on; raises what the source raises."""
+        source = self.run.source
+        batches = source.batches(self.cursor)
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(closing(batches))
+            mapper = opened.enter_context(open_mapper(self.run.declaration, whole=False))
+            for batch in batches:
+                try:
+                    made, rejects, rows = self.map(mapper, batch)
+                except InvalidMapping as error:
+                    if source.manner != "stream":
+                        raise
+                    # One odd message must not hold up all that follow it; it is kept, and can be replayed.
+                    made, rejects, rows = self.refuse(batch, error)
+                    mapper.close()
+                    mapper = opened.enter_context(open_mapper(self.run.declaration, whole=False))
+                self.commit(batch, made, rejects, rows)
+
+    def map(self, mapper: Mapper, batch: Batch) -> tuple[list[Mapped], list[Rejected], Rows]:
+        """Map one batch; what the mapping cannot take comes as rejects by row number."""
+        stretch = self.numbering.stretch(batch)
+        rows = held_rows(stretch, batch.rows, frozenset(self.run.declaration.never_store))
+        if batch.rows.num_rows == 0:
+            return [], [], rows
+        made = [*mapper.feed(batch.table, numbered(batch.rows, stretch)), *mapper.flush()]
+        return made, [rejected for mapped in made for rejected in mapped.rejects], rows
+
+    def refuse(self, batch: Batch, error: InvalidMapping) -> tuple[list[Mapped], list[Rejected], Rows]:
+        """All rows of a batch as rejects."""
+        stretch = replace(
+            self.numbering.stretch(replace(batch, rows=batch.rows.slice(0, 0))),
+            first=self.numbering.rows - batch.rows.num_rows,
+            last=self.numbering.rows - 1,
+        )
+        rows = held_rows(stretch, batch.rows, frozenset(self.run.declaration.never_store))
+        return [], [Rejected(row, error.message) for row in range(stretch.first, stretch.last + 1)], rows
+
+    def commit(self, batch: Batch, made: list[Mapped], found: list[Rejected], rows: Rows) -> None:
+        """Make one batch durable with its cursor, then settle it."""
+        run, never = self.run, frozenset(self.run.declaration.never_store)
+        unread = tuple(
+            RejectedRow(reject.place, redacted(reject.reason, never), clean(reject.row, never))
+            for reject in batch.rejects
+        )
+        known = told([[item.row, redacted(item.reason, never), "", {}] for item in found], rows)
+        rejects, read = unread + known, batch.rows.num_rows + len(unread)
+        raw = rows.raw()
+        parts = [
+            Delivery(mapped.plan, mapped.rows, raw, mapped.file.path, expand=run.terms.expand)
+            for mapped in made
+            if mapped.rows.num_rows
+        ]
+        first = rejects_alone(rejects, read) if not parts else replace(parts[0], rejects=rejects, read=read)
+        self.cursor = batch.cursor or self.cursor
+        run.write(self.ingest, (first, *parts[1:]), run.wrapped(self.cursor) if self.cursor else None)
+        batch.settle()
+        self.read += read
+        self.mapped += sum(part.rows.num_rows for part in parts)
+        self.rejected += len(rejects)
+        for reject in rejects:
+            if len(self.reasons) < 1_000 or reject.reason in self.reasons:
+                self.reasons[reject.reason] += 1
+        run.tell(Progress(run.declaration.name, "writing", self.read, self.mapped, self.mapped, self.rejected))
+
+
+def facts(declaration: Declaration, manner: str) -> SourceFacts:
+    """What the pool needs to know of the source."""
+    return SourceFacts(
+        declaration.name,
+        declaration.tenant,
+        manner,
+        declaration.holds,
+        declaration.gone,
+        declaration.gone_share,
+        frozenset(declaration.null_remove),
+        frozenset(declaration.never_store),
+    )
+
+
+@contextlib.contextmanager
+def stopping(source: Source, stop: threading.Event) -> Iterator[None]:
+    """Tell the source to end as soon as `stop` is set."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            if stop.is_set():
+                source.stop()
+                return
+
+    watcher = threading.Thread(target=watch, name="stop-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+@contextlib.contextmanager
+def waiting_room(spool: Path | None, name: str) -> Iterator[Path]:
+    """A folder of its own for what waits, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix=f"landbridge-{name}-", dir=spool, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def fresh(folder: Path) -> Path:
+    """The folder, emptied."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return folder
+
+
+@contextlib.contextmanager
+def closing(batches: Iterator[Batch]) -> Iterator[None]:
+    """End a generator at once, with the connections and files it holds."""
+    try:
+        yield
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
