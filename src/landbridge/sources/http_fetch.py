@@ -104,7 +104,7 @@ class Fetcher:
                 refuse_private(url, self.where)
             sent = {**(self.headers if ours else {}), **conditions}
             with self.client.stream("GET", url, headers=sent) as answer:
-                if answer.is_redirect:
+                if answer.has_redirect_location:
                     url = url.join(answer.headers["location"])
                     if url.scheme not in ("http", "https"):
                         raise Refused(f"The address redirects to {url.scheme}:, which is not followed.",

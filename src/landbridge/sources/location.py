@@ -130,7 +130,7 @@ class Location:
             if hop:
                 refuse_private(url, self.where)
             with client.stream("GET", url, headers=sent) as answer:
-                if answer.is_redirect:
+                if answer.has_redirect_location:
                     target = url.join(answer.headers["location"])
                     if (target.host, target.port, target.scheme) != (url.host, url.port, url.scheme):
                         sent = {}  # a token is for the address it was given for
