@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeVar
 
 from landbridge.model.answer import Page
 from landbridge.model.query import Query
+from landbridge.model.slot import Slot
 
 T = TypeVar("T")
-Slot = None | int | float | str | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Kind:
     slots: Mapping[str, int]
     entities: int = 0
     located: bool = False
+    shared: bool = False  # entities of other kinds have this type too
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What to write of one entity. `slots` by slot number; `place` lon and lat of a Point, `box` of another shape."""
+    """What to write of one entity.
+
+    `slots` by slot number, for every attribute that has one (see `model.slot`); `place` and `box` as
+    `model.slot.where_of` gives them for `location`.
+    """
 
     key: int
     id: str
@@ -96,7 +101,10 @@ class Transaction(Protocol):
     number: int
     recorded: int
 
-    def kind(self, tenant: str, type_: str, attributes: Iterable[str] = ()) -> Kind: ...
+    def kind(self, tenant: str, type_: str, attributes: Iterable[str] = ()) -> Kind:
+        """The kind. `attributes`: all that the rows to be written have; they get slots while there are any."""
+        ...
+
     def locate(self, tenant: str, ids: Sequence[str]) -> dict[str, int]: ...
     def load(self, keys: Sequence[int]) -> Iterator[Stored]: ...
     def take_keys(self, kind: Kind, count: int) -> range: ...

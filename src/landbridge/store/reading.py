@@ -9,14 +9,22 @@ import orjson
 
 from landbridge.model.answer import Document, Page
 from landbridge.model.query import Query
-from landbridge.store.compile import Layout, compile_query, next_cursor
+from landbridge.store.compile import Layout, compile_query
 from landbridge.store.contract import Entry, Kind, Segment, Stored
+from landbridge.store.cursor import next_cursor
 from landbridge.store.schema import KIND_BITS
+from landbridge.store.target import WHOLE
 
 ENTITY = "SELECT key, id, doc, created, modified, version FROM entity"
-SEGMENT = (
-    "SELECT number, tenant, kind, source, run, min_key, max_key, min_time, max_time, rows, body, seq FROM segment"
+SEARCH_WALK = 200_000  # entities looked at in one search
+NAME = WHOLE.format("i.value")
+SEARCH = (
+    f"{ENTITY} WHERE key IN (SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?)"
+    " AND (id LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM json_each(doc, '$.attrs.name') AS i,"
+    f" json_each({NAME}) AS v WHERE v.atom LIKE ? ESCAPE '\\'))"
+    " ORDER BY key LIMIT ?"
 )
+SEGMENT = "SELECT number, tenant, kind, source, run, min_key, max_key, min_time, max_time, rows, body, seq FROM segment"
 
 
 def document(stored: Stored) -> Document:
@@ -29,7 +37,7 @@ def document(stored: Stored) -> Document:
 
 def version(connection: apsw.Connection) -> int:
     """The number of the last commit, 0 before the first."""
-    return int(connection.execute("SELECT coalesce(max(number), 0) FROM commits").fetchone()[0])
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM commits").get)
 
 
 def get(connection: apsw.Connection, tenant: str, id_: str) -> Stored | None:
@@ -48,9 +56,14 @@ def by_keys(connection: apsw.Connection, keys: Sequence[int]) -> list[Stored]:
 
 def kinds(connection: apsw.Connection, tenant: str) -> list[Kind]:
     rows = connection.execute(
-        "SELECT num, tenant, type, slots, entities, located FROM kind WHERE tenant=? ORDER BY type", (tenant,)
+        "SELECT num, tenant, type, slots, entities, located, EXISTS (SELECT 1 FROM extra_type WHERE kind=num)"
+        " FROM kind WHERE tenant=? ORDER BY type",
+        (tenant,),
     )
-    return [Kind(num, of, type_, orjson.loads(slots), count, bool(located)) for num, of, type_, slots, count, located in rows]
+    return [
+        Kind(num, of, type_, orjson.loads(slots), count, bool(located), bool(shared))
+        for num, of, type_, slots, count, located, shared in rows
+    ]
 
 
 def query(connection: apsw.Connection, asked: Query) -> Page:
@@ -63,7 +76,7 @@ def query(connection: apsw.Connection, asked: Query) -> Page:
     count = None
     if asked.count:
         counting = compile_query(asked, layout, counting=True)
-        count = int(connection.execute(counting.sql, counting.bindings).fetchone()[0])
+        count = int(connection.execute(counting.sql, counting.bindings).get)
     documents = tuple(document(Stored(*row[:6])) for row in rows)
     return Page(documents, next_cursor(asked, rows[-1]) if more and rows else None, count)
 
@@ -95,8 +108,7 @@ def segments(
 
 
 def recorded(connection: apsw.Connection, number: int) -> int:
-    row = connection.execute("SELECT recorded FROM commits WHERE number=?", (number,)).fetchone()
-    return int(row[0]) if row else 0
+    return int(connection.execute("SELECT recorded FROM commits WHERE number=?", (number,)).get or 0)
 
 
 def raw(connection: apsw.Connection, source: str, run: int, row: int) -> list[bytes]:
@@ -171,25 +183,21 @@ def outbox(connection: apsw.Connection, since: int, limit: int) -> list[tuple[in
     return list(rows)
 
 
-def links(connection: apsw.Connection, kind: Kind, slot: int, target: str, limit: int) -> list[str]:
-    """The ids of a kind's entities whose slot holds this target."""
-    low = kind.num << KIND_BITS
-    rows = connection.execute(
-        f"SELECT id FROM entity WHERE key BETWEEN ? AND ? AND s{int(slot)}=? ORDER BY key LIMIT ?",
-        (low, low + (1 << KIND_BITS) - 1, target, limit),
-    )
-    return [id_ for (id_,) in rows]
-
-
 def search(connection: apsw.Connection, tenant: str, text: str, limit: int) -> list[Stored]:
-    """Entities whose id or name contains the text, in no more than a bounded walk."""
+    """Entities whose id or name (in any language) contains the text, small kinds first, in a bounded walk."""
     wanted = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    rows = connection.execute(
-        f"{ENTITY} JOIN kind k ON k.num = key >> ?1 WHERE k.tenant=?2 AND (id LIKE ?3 ESCAPE '\\'"
-        " OR doc->>'$.attrs.name' LIKE ?3 ESCAPE '\\') ORDER BY key LIMIT ?4".replace("doc->>", "doc ->> "),
-        (KIND_BITS, tenant, wanted, limit),
-    )
-    return [Stored(*row) for row in rows]
+    found: list[Stored] = []
+    walked = 0
+    for kind in sorted(kinds(connection, tenant), key=lambda kind: kind.entities):
+        low = kind.num << KIND_BITS
+        rows = connection.execute(
+            SEARCH, (low, low + (1 << KIND_BITS) - 1, SEARCH_WALK - walked, wanted, wanted, limit - len(found))
+        )
+        found += [Stored(*row) for row in rows]
+        walked += kind.entities
+        if len(found) >= limit or walked >= SEARCH_WALK:
+            break
+    return found
 
 
 def meta(connection: apsw.Connection, name: str) -> str | None:

@@ -27,8 +27,10 @@ CREATE TABLE entity (
   key INTEGER PRIMARY KEY, id TEXT NOT NULL, doc TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL,
   version INTEGER NOT NULL, lon REAL, lat REAL, cell INTEGER, {SLOT_COLUMNS});
 CREATE INDEX entity_cell ON entity (cell) WHERE cell IS NOT NULL;
-CREATE TABLE name (tenant TEXT NOT NULL, id TEXT NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (tenant, id)) WITHOUT ROWID;
+CREATE TABLE name (tenant TEXT NOT NULL, id TEXT NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (tenant, id))
+  WITHOUT ROWID;
 CREATE TABLE extra_type (kind INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE INDEX extra_type_key ON extra_type (key);
 CREATE VIRTUAL TABLE shape USING rtree(key, minx, maxx, miny, maxy);
 
 -- Journal: what every commit recorded. Bulk as columns, many rows to a segment; single writes a row each.
@@ -49,7 +51,8 @@ CREATE TABLE outbox (number INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE source (
   name TEXT PRIMARY KEY, declared TEXT NOT NULL, cursor TEXT, fingerprint TEXT, runs INTEGER NOT NULL DEFAULT 0)
   WITHOUT ROWID;
-CREATE TABLE run (source TEXT NOT NULL, run INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (source, run)) WITHOUT ROWID;
+CREATE TABLE run (source TEXT NOT NULL, run INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (source, run))
+  WITHOUT ROWID;
 CREATE TABLE seen (source TEXT NOT NULL, part INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (source, part))
   WITHOUT ROWID;
 CREATE TABLE raw (

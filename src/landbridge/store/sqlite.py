@@ -1,7 +1,8 @@
 """The pool's state in one SQLite file: one writer that commits in groups, readers apart.
 
 Every commit is on disk before its answer (`synchronous=FULL`). Writers of one process queue at one thread, which
-puts what waits into one transaction; processes take turns by SQLite's own lock.
+puts what waits into one transaction; processes take turns by SQLite's own lock. No other SQLite library may open
+the file in the same process (the standard library's is another one): two of them break each other's locks.
 """
 
 import queue
@@ -19,15 +20,18 @@ from landbridge.errors import Damaged
 from landbridge.model.answer import Page
 from landbridge.model.query import Query
 from landbridge.store import reading
-from landbridge.store.compile import FUNCTIONS
 from landbridge.store.contract import Kind, Stored
+from landbridge.store.function import FUNCTIONS
+from landbridge.store.pattern import add_patterns
 from landbridge.store.schema import MIGRATIONS
 from landbridge.store.transaction import SqliteTransaction
 
 T = TypeVar("T")
-Job = tuple[Callable[[SqliteTransaction], Any], tuple[str, str, str, str | None, int | None], "Future[Any]"]
+Stamp = tuple[str, str, str, str | None, int | None]  # tenant, actor, request, source, run
+Job = tuple[Callable[[SqliteTransaction], Any], Stamp, "Future[Any]"]
 
 BUSY_MS = 60_000
+PATIENCE_MS = 500  # how long a closing store waits for others to let the log be copied back
 GROUP = 128  # jobs in one transaction at most
 WAL_PAGES = 16_000  # about 64 MB: copy the log back into the file, between two commits
 
@@ -42,27 +46,38 @@ def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(path, flags=flags)
     connection.set_busy_timeout(BUSY_MS)
-    connection.execute("PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF")
     for name, function in FUNCTIONS.items():
         connection.create_scalar_function(name, function, deterministic=True)
+    add_patterns(connection)
     return connection
 
 
 def migrate(connection: apsw.Connection) -> None:
     """Bring the file's tables up to this version. Refuses a file of a newer one."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if check_version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(check_version(connection), len(MIGRATIONS)):
+            connection.execute(MIGRATIONS[number])
+            connection.execute(f"PRAGMA user_version={number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def check_version(connection: apsw.Connection) -> int:
+    """How many migrations the file has had. Raises Damaged where that is more than there are."""
+    found = int(connection.execute("PRAGMA user_version").get)
     if found > len(MIGRATIONS):
         raise Damaged(
             f"The pool has schema version {found}, and this Landbridge knows {len(MIGRATIONS)}.",
             hint="Install the version that wrote it, or a later one.",
         )
-    if found == len(MIGRATIONS):
-        return
-    with connection:
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        for number in range(found, len(MIGRATIONS)):
-            connection.execute(MIGRATIONS[number])
-            connection.execute(f"PRAGMA user_version={number + 1}")
+    return found
 
 
 class SqliteStore:
@@ -73,22 +88,34 @@ class SqliteStore:
         self.clock = clock
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.local = threading.local()
-        self.readers: list[apsw.Connection] = []
+        self.idle: list[apsw.Connection] = []
         self.lock = threading.Lock()
+        self.closed = False
         self.shared = threading.RLock() if path == ":memory:" else None
-        try:
-            self.writer = connect(path)
-            if self.shared is None:
-                self.writer.execute("PRAGMA journal_mode=WAL")
-                self.writer.execute("PRAGMA synchronous=FULL")
-                self.writer.wal_autocheckpoint(0)
-                self.writer.set_wal_hook(self.note_wal)
-            migrate(self.writer)
-        except apsw.Error as error:
-            raise damaged(error, path) from error
         self.wal_pages = 0
+        self.writer = self.open_writer()
         self.thread = threading.Thread(target=self.run, name="store-writer", daemon=True)
         self.thread.start()
+
+    def open_writer(self) -> apsw.Connection:
+        try:
+            connection = connect(self.path)
+        except apsw.Error as error:
+            raise damaged(error, self.path) from error
+        try:
+            if self.shared is None:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.wal_autocheckpoint(0)
+                connection.set_wal_hook(self.note_wal)
+            migrate(connection)
+        except Damaged:
+            connection.close()
+            raise
+        except apsw.Error as error:
+            connection.close()
+            raise damaged(error, self.path) from error
+        return connection
 
     # -- writing
 
@@ -102,60 +129,74 @@ class SqliteStore:
         source: str | None = None,
         run: int | None = None,
     ) -> T:
-        """Run `job(transaction)` as one commit; return its answer once the commit is on disk."""
+        """Run `job(transaction)` as one commit; return its answer once the commit is on disk.
+
+        What the job raises is raised here, and nothing of it is written. Raises Damaged where the disk fails.
+        """
         answer: Future[T] = Future()
-        self.jobs.put((job, (tenant, actor, request, source, run), answer))
+        with self.lock:
+            if self.closed:
+                raise Damaged("The store is closed.", where=Path(self.path).name)
+            self.jobs.put((job, (tenant, actor, request, source, run), answer))
         return answer.result()
 
     def run(self) -> None:
         """Take what waits, commit it as one group, answer; until told to end."""
         while (first := self.jobs.get()) is not None:
-            group = [first]
-            while len(group) < GROUP:
-                try:
-                    job = self.jobs.get_nowait()
-                except queue.Empty:
-                    break
+            group, ending = [first], False
+            while len(group) < GROUP and not self.jobs.empty():
+                job = self.jobs.get()
                 if job is None:
-                    self.commit(group)
-                    return
+                    ending = True
+                    break
                 group.append(job)
             self.commit(group)
+            if ending:
+                return
 
     def commit(self, group: list[Job]) -> None:
-        """Commit a group; a job that fails is undone alone, and told why."""
-        done: list[tuple[Future[Any], Any]] = []
-        failed: list[tuple[Future[Any], BaseException]] = []
+        """Commit a group and answer. A failing job is undone alone; where SQLite itself fails, each job goes singly."""
         try:
             with self.guard():
-                self.writer.execute("BEGIN IMMEDIATE")
-                try:
-                    for job, stamp, answer in group:
-                        try:
-                            done.append((answer, self.perform(job, stamp)))
-                        except apsw.Error:
-                            raise
-                        except BaseException as error:  # noqa: BLE001 - it is the caller's, and goes there
-                            failed.append((answer, error))
-                    self.writer.execute("COMMIT")
-                except BaseException:
-                    if self.writer.in_transaction:
-                        self.writer.execute("ROLLBACK")
-                    raise
+                outcome = self.attempt(group)
         except apsw.Error as error:
-            failed = [(answer, damaged(error, self.path)) for _, _, answer in group]
-            done = []
-        for answer, value in done:
-            answer.set_result(value)
-        for answer, reason in failed:
-            answer.set_exception(reason)
+            if len(group) > 1:
+                for job in group:
+                    self.commit([job])
+            else:
+                group[0][2].set_exception(damaged(error, self.path))
+            return
+        for (_, _, answer), (value, reason) in zip(group, outcome, strict=True):
+            if reason is None:
+                answer.set_result(value)
+            else:
+                answer.set_exception(reason)
         if self.wal_pages > WAL_PAGES:
             self.checkpoint("PASSIVE")
 
-    def perform(self, job: Callable[[SqliteTransaction], Any], stamp: tuple[Any, ...]) -> Any:
+    def attempt(self, group: list[Job]) -> list[tuple[Any, BaseException | None]]:
+        """Run a group's jobs in one transaction: what each answered or raised. Raises apsw.Error, with nothing done."""
+        outcome: list[tuple[Any, BaseException | None]] = []
+        self.writer.execute("BEGIN IMMEDIATE")
+        try:
+            for job, stamp, _ in group:
+                try:
+                    outcome.append((self.perform(job, stamp), None))
+                except apsw.Error:
+                    raise
+                except BaseException as error:
+                    outcome.append((None, error))
+            self.writer.execute("COMMIT")
+        except BaseException:
+            if self.writer.in_transaction:
+                self.writer.execute("ROLLBACK")
+            raise
+        return outcome
+
+    def perform(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp) -> Any:
         """Run one job inside a savepoint, with the next number and a time that never goes back."""
         with self.writer:
-            last = self.writer.execute("SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1").fetchone()
+            last = self.writer.execute("SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1").get
             number, recorded = (last[0] + 1, max(self.clock(), last[1] + 1)) if last else (1, self.clock())
             self.writer.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?)", (number, recorded, *stamp))
             return job(SqliteTransaction(self.writer, number, recorded))
@@ -170,34 +211,50 @@ class SqliteStore:
         try:
             self.writer.wal_checkpoint(mode=modes[mode])
             self.wal_pages = 0
-        except apsw.BusyError:
-            pass
+        except apsw.Error:
+            pass  # what is committed is in the log, and stays there; the next write says what is wrong
 
     # -- reading
 
     @contextmanager
     def reader(self) -> Iterator[apsw.Connection]:
-        """This thread's connection for reading, inside one snapshot."""
+        """A connection for reading, inside one snapshot; the same one for this thread's reads within."""
         if self.shared is not None:
             with self.shared:
                 yield self.writer
             return
-        connection: apsw.Connection | None = getattr(self.local, "connection", None)
+        inner: apsw.Connection | None = getattr(self.local, "connection", None)
+        if inner is not None:
+            yield inner
+            return
         try:
-            if connection is None:
-                connection = self.local.connection = connect(self.path, readonly=True)
-                with self.lock:
-                    self.readers.append(connection)
-            if connection.in_transaction:
-                yield connection
-                return
-            connection.execute("BEGIN")
+            connection = self.take_reader()
+            self.local.connection = connection
             try:
+                connection.execute("BEGIN")
                 yield connection
             finally:
-                connection.execute("COMMIT")
+                self.local.connection = None
+                self.give_back(connection)
         except apsw.Error as error:
             raise damaged(error, self.path) from error
+
+    def take_reader(self) -> apsw.Connection:
+        with self.lock:
+            if self.closed:
+                raise Damaged("The store is closed.", where=Path(self.path).name)
+            if self.idle:
+                return self.idle.pop()
+        return connect(self.path, readonly=True)
+
+    def give_back(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        with self.lock:
+            if not self.closed:
+                self.idle.append(connection)
+                return
+        connection.close()
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -224,14 +281,19 @@ class SqliteStore:
             return reading.version(connection)
 
     def close(self) -> None:
-        """End the writer, put the log into the file, close every connection."""
-        self.jobs.put(None)
+        """Finish what was asked, put the log into the file, close every connection."""
+        with self.lock:
+            if self.closed:
+                return
+            self.closed = True
+            self.jobs.put(None)
         self.thread.join()
         with self.lock:
-            for connection in self.readers:
+            for connection in self.idle:
                 connection.close()
-            self.readers.clear()
+            self.idle.clear()
         if self.shared is None:
+            self.writer.set_busy_timeout(PATIENCE_MS)
             self.checkpoint()
         self.writer.close()
 
@@ -252,7 +314,13 @@ def damaged(error: apsw.Error, path: str) -> Damaged:
 
 
 def open_store(path: Path | str, clock: Callable[[], int] = wall_clock) -> SqliteStore:
-    """Open the pool's state, making it where there is none and migrating it where it is older."""
+    """Open the pool's state, making it where there is none and migrating it where it is older.
+
+    Raises Damaged for a file that is no pool, cannot be opened, or was written by a newer version.
+    """
     if str(path) != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Damaged(f"The pool's folder cannot be made: {error.strerror}.", where=str(path)) from error
     return SqliteStore(str(path), clock)

@@ -14,7 +14,7 @@ from landbridge.store.schema import KIND_BITS, SLOTS
 OUTBOX_KEPT = 10_000  # commits whose changes can still be asked for by whoever fell behind
 ENTITY_COLUMNS = ("key", "id", "doc", "created", "modified", "version", "lon", "lat", "cell")
 MARKS = ", ".join("?" * (len(ENTITY_COLUMNS) + SLOTS))
-INSERT = f"INSERT INTO entity VALUES ({MARKS})"  # noqa: S608 - only question marks are put in
+INSERT = f"INSERT INTO entity VALUES ({MARKS})"
 UPDATE = (
     "UPDATE entity SET doc=?, modified=?, version=?, lon=?, lat=?, cell=?, "
     + ", ".join(f"s{number}=?" for number in range(SLOTS))
@@ -34,12 +34,12 @@ class SqliteTransaction:
         """The kind, made where it is new; `attributes` get slots while there are any."""
         found = self.connection.execute(
             "SELECT num, slots, entities, located FROM kind WHERE tenant=? AND type=?", (tenant, type_)
-        ).fetchone()
+        ).get
         slots: dict[str, int] = orjson.loads(found[1]) if found else {}
-        wanted = [name for name in attributes if name not in slots][: SLOTS - len(slots)]
+        wanted = [name for name in dict.fromkeys(attributes) if name not in slots][: SLOTS - len(slots)]
         slots |= {name: len(slots) + place for place, name in enumerate(wanted)}
         if not found:
-            num = self.connection.execute("SELECT coalesce(max(num), 0) + 1 FROM kind").fetchone()[0]
+            num = self.connection.execute("SELECT coalesce(max(num), 0) + 1 FROM kind").get
             self.connection.execute(
                 "INSERT INTO kind (num, tenant, type, slots) VALUES (?, ?, ?, ?)",
                 (num, tenant, type_, orjson.dumps(slots).decode()),
@@ -73,10 +73,10 @@ class SqliteTransaction:
 
     def take_keys(self, kind: Kind, count: int) -> range:
         """New keys of a kind, counted as entities of it."""
-        (start,) = self.connection.execute(
+        start = self.connection.execute(
             "UPDATE kind SET next = next + ?1, entities = entities + ?1 WHERE num = ?2 RETURNING next - ?1",
             (count, kind.num),
-        ).fetchone()
+        ).get
         first = (kind.num << KIND_BITS) + start
         return range(first, first + count)
 
@@ -98,7 +98,9 @@ class SqliteTransaction:
         count = len(columns["id"])
         nothing: list[None] = [None] * count
         same = [self.recorded] * count
-        self.connection.executemany("INSERT INTO name VALUES (?, ?, ?)", zip([tenant] * count, columns["id"], columns["key"], strict=True))
+        self.connection.executemany(
+            "INSERT INTO name VALUES (?, ?, ?)", zip([tenant] * count, columns["id"], columns["key"], strict=True)
+        )
         self.connection.executemany(
             INSERT,
             zip(
@@ -116,7 +118,7 @@ class SqliteTransaction:
         boxes = columns.get("box")
         if boxes:
             self.connection.executemany(
-                "INSERT INTO shape VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO shape (key, minx, miny, maxx, maxy) VALUES (?, ?, ?, ?, ?)",
                 ((key, *box) for key, box in zip(columns["key"], boxes, strict=True) if box),
             )
         if boxes or "cell" in columns:
@@ -129,6 +131,7 @@ class SqliteTransaction:
             if row.moved:
                 self.connection.execute("DELETE FROM shape WHERE key=?", (row.key,))
                 self.put_box(row)
+            self.connection.execute("DELETE FROM extra_type WHERE key=?", (row.key,))
             self.put_extra(row)
 
     def changed(self, row: Row) -> tuple[Any, ...]:
@@ -146,12 +149,16 @@ class SqliteTransaction:
 
     def put_box(self, row: Row) -> None:
         if row.box:
-            self.connection.execute("INSERT INTO shape VALUES (?, ?, ?, ?, ?)", (row.key, *row.box))
+            self.connection.execute(
+                "INSERT INTO shape (key, minx, miny, maxx, maxy) VALUES (?, ?, ?, ?, ?)", (row.key, *row.box)
+            )
         if row.box or row.place:
             self.connection.execute("UPDATE kind SET located=1 WHERE num=? AND NOT located", (row.key >> KIND_BITS,))
 
     def put_extra(self, row: Row) -> None:
-        self.connection.executemany("INSERT OR IGNORE INTO extra_type VALUES (?, ?)", ((num, row.key) for num in row.extra))
+        self.connection.executemany(
+            "INSERT OR IGNORE INTO extra_type VALUES (?, ?)", ((num, row.key) for num in row.extra)
+        )
 
     def delete(self, tenant: str, stored: Sequence[Stored]) -> None:
         """Remove entities; their journal stays."""
@@ -192,8 +199,7 @@ class SqliteTransaction:
     def announce(self, body: Mapping[str, Any]) -> None:
         """Leave word of what this commit changed."""
         self.connection.execute(
-            "INSERT INTO outbox VALUES (?, ?)"
-            " ON CONFLICT (number) DO UPDATE SET body = excluded.body",
+            "INSERT INTO outbox VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET body = excluded.body",
             (self.number, orjson.dumps(body).decode()),
         )
         self.connection.execute("DELETE FROM outbox WHERE number < ?", (self.number - OUTBOX_KEPT,))
@@ -216,8 +222,8 @@ class SqliteTransaction:
             "INSERT INTO source (name, declared, runs) VALUES (?, '{}', 1)"
             " ON CONFLICT (name) DO UPDATE SET runs = runs + 1 RETURNING runs",
             (source,),
-        ).fetchone()
-        return int(found[0])
+        ).get
+        return int(found)
 
     def save_run(self, source: str, run: int, body: str) -> None:
         """Keep a run's record, replacing what it said before."""

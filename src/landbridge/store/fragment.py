@@ -1,0 +1,68 @@
+"""Pieces of SQL with the values bound in them: what the compiler of queries is made of.
+
+Text from outside never enters the SQL: values are bound, and the few names that do enter go through `quoted`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+Value = None | int | float | str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """SQL text with a question mark for each binding, in order."""
+
+    sql: str
+    bindings: tuple[Value, ...] = ()
+
+
+ALWAYS = Fragment("1")
+NEVER = Fragment("0")
+
+
+def put(text: str, *parts: "Fragment | Value") -> Fragment:
+    """Fill each `{}` of a text: with another piece of SQL, or with `?` and the value bound."""
+    pieces = [part if isinstance(part, Fragment) else Fragment("?", (part,)) for part in parts]
+    sql = text.format(*(piece.sql for piece in pieces))
+    return Fragment(sql, tuple(value for piece in pieces for value in piece.bindings))
+
+
+def every(parts: Iterable[Fragment]) -> Fragment:
+    """All of the conditions; always true where there are none."""
+    kept = [part for part in parts if part != ALWAYS]
+    return NEVER if NEVER in kept else joined(kept, " AND ", ALWAYS)
+
+
+def some(parts: Iterable[Fragment]) -> Fragment:
+    """One of the conditions at least; never true where there are none."""
+    kept = [part for part in parts if part != NEVER]
+    return ALWAYS if ALWAYS in kept else joined(kept, " OR ", NEVER)
+
+
+def joined(parts: list[Fragment], word: str, nothing: Fragment) -> Fragment:
+    if len(parts) < 2:
+        return parts[0] if parts else nothing
+    return Fragment(
+        "(" + word.join(part.sql for part in parts) + ")", tuple(value for part in parts for value in part.bindings)
+    )
+
+
+def listed(parts: Iterable["Fragment | Value"]) -> Fragment:
+    """The parts with commas between."""
+    pieces = [put("{}", part) for part in parts]
+    return Fragment(
+        ", ".join(piece.sql for piece in pieces), tuple(value for piece in pieces for value in piece.bindings)
+    )
+
+
+def quoted(name: str) -> str:
+    """An identifier in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def json_path(*members: str) -> str:
+    """The JSON path of nested members: `$."attrs"."pm25"`."""
+    return "$" + "".join("." + orjson.dumps(member).decode() for member in members)

@@ -1,0 +1,60 @@
+"""The functions that compiled queries call from SQL: moments and geometry. All are pure and bounded."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+from shapely.lib import ShapelyError
+
+from landbridge.errors import Invalid
+from landbridge.model.geometry import distance, relates
+from landbridge.model.instant import DATE_TIME, parse_instant
+
+
+@lru_cache(maxsize=4096)
+def instant(text: object) -> int | None:
+    """Microseconds since 1970 of a text that is a date and time, None for anything else."""
+    if not isinstance(text, str) or not DATE_TIME.match(text):
+        return None
+    try:
+        return parse_instant(text)
+    except Invalid:
+        return None
+
+
+def built(text: object) -> BaseGeometry | None:
+    """The geometry of a GeoJSON text, None where it is none."""
+    try:
+        shape: BaseGeometry = shapely.from_geojson(text)
+    except (ShapelyError, TypeError, ValueError):
+        return None
+    return shape
+
+
+def point_relates(relation: str, reference: str, lon: float, lat: float) -> int:
+    return int(relates(relation, shapely.points(lon, lat), reference))
+
+
+def shape_relates(relation: str, reference: str, text: object) -> int:
+    shape = built(text)
+    return int(shape is not None and relates(relation, shape, reference))
+
+
+def point_metres(reference: str, lon: float, lat: float) -> float:
+    return distance(shapely.points(lon, lat), reference)
+
+
+def shape_metres(reference: str, text: object) -> float | None:
+    shape = built(text)
+    return None if shape is None else distance(shape, reference)
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "instant": instant,
+    "point_relates": point_relates,
+    "shape_relates": shape_relates,
+    "point_metres": point_metres,
+    "shape_metres": shape_metres,
+}
