@@ -82,6 +82,12 @@ class Gathered:
             self.reasons[reason] += 1
         self.rejects.add(reason, **where)
 
+    def close(self) -> None:
+        """Close the files; the folder is the caller's to remove."""
+        for spool in (self.rows, self.mapped, self.rejects):
+            spool.close()
+        self.rows.end()
+
     def progress(self, phase: str, written: int = 0) -> Progress:
         return Progress(self.declaration.name, phase, self.read, self.mapped.rows, written, self.rejects.count)
 

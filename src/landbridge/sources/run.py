@@ -23,7 +23,7 @@ from landbridge.errors import Damaged, Failed, InvalidMapping, InvalidSettings, 
 from landbridge.model.answer import RunRecord
 from landbridge.model.feed import Counts, Delivery, RejectedRow, SourceFacts
 from landbridge.model.query import Has, Query
-from landbridge.pool.ingest import Ingest
+from landbridge.pool.ingest import Ingest, open_ingest
 from landbridge.pool.pool import Pool
 from landbridge.sources.contract import Batch, Cursor, Declaration, Editions, Noted, Source
 from landbridge.sources.derived import DerivedSource, Reading, Wanted
@@ -155,7 +155,11 @@ class Run:
             manner = getattr(getattr(self, "source", None), "manner", "whole")
             if manner == "incremental" and not self.grows:
                 manner = "whole"
-            self.ingest = self.pool.open_run(self.actor, facts(self.declaration, manner), fingerprint=self.mark)
+            with self.pool.asked(self.actor, "operate", "pull sources", self.declaration.name):
+                known = facts(self.declaration, manner)
+                self.ingest = open_ingest(
+                    self.pool.store, self.pool.claims, known, actor=self.actor, fingerprint=self.mark
+                )
         return self.ingest
 
     def end(self, ingest: Ingest, **how: Any) -> RunRecord:
@@ -216,8 +220,10 @@ class Run:
     def edition(self, ingest: Ingest, source: Source) -> RunRecord | None:
         """One whole pull; None where nothing changed, or where it was stopped."""
         kept = self.kept(ingest)
-        with waiting_room(self.terms.spool, self.declaration.name) as folder:
-            gathered = self.gathered(source, kept, folder)
+        with (
+            waiting_room(self.terms.spool, self.declaration.name) as folder,
+            contextlib.closing(self.gathered(source, kept, folder)) as gathered,
+        ):
             if self.stop.is_set() or (gathered.batches == 0 and kept is not None):
                 return None
             if gathered.same or (gathered.read == 0 and isinstance(source, DerivedSource)):
@@ -241,8 +247,12 @@ class Run:
                     gather(gathered, batches, known, self.tell)
                 return gathered
             except Unreachable as error:
+                gathered.close()
                 if tries == self.terms.retries or not self.pause(tries, error):
                     raise
+            except BaseException:
+                gathered.close()
+                raise
         raise AssertionError("the loop above returns or raises")
 
     def pause(self, tries: int, error: LandbridgeError) -> bool:

@@ -4,7 +4,6 @@ A whole pull must not touch the pool before it is known to be good, and must not
 here is written once, in order, and read back in the same order, a stretch at a time.
 """
 
-import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,24 +88,18 @@ class Rows:
     def take(self, rows: Sequence[int]) -> pa.RecordBatch:
         """The rows of these numbers, in that order; an unknown number is left out."""
         wanted = list(rows)
-        order = None
-        if any(later < earlier for earlier, later in itertools.pairwise(wanted)):
-            order = sorted(range(len(wanted)), key=wanted.__getitem__)
-            wanted = [wanted[at] for at in order]
-        parts = [pa.Table.from_batches([part]) for part in self.parts(wanted)]
+        distinct = sorted(set(wanted))
+        parts = [pa.Table.from_batches([part]) for part in self.parts(distinct)]
         if not parts:
             return pa.RecordBatch.from_pylist([])
         table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
-        if order is not None:
-            back = [0] * len(order)
-            for place, at in enumerate(order):
-                back[at] = place
-            table = table.take(pa.array(back, pa.int64()))
-        batches = table.combine_chunks().to_batches()
-        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+        if wanted != distinct or len(distinct) != table.num_rows:
+            places = {row: at for at, row in enumerate(row for row in distinct if self.find(row) is not None)}
+            table = table.take(pa.array([places[row] for row in wanted if row in places], pa.int64()))
+        return one(table.combine_chunks().to_batches()) if table.num_rows else empty(table.schema)
 
     def parts(self, wanted: list[int]) -> Iterator[pa.RecordBatch]:
-        """The rows of ascending numbers, a stretch at a time."""
+        """The rows of distinct ascending numbers, a stretch at a time."""
         at = 0
         while at < len(wanted):
             stretch = self.find(wanted[at])
@@ -165,6 +158,7 @@ class RowSpool:
         self.writers: list[Any] = []
         self.counts: list[int] = []
         self.readers: dict[int, Any] = {}
+        self.files: list[Any] = []
         self.last: tuple[Stretch, pa.RecordBatch] | None = None
 
     def write(self, batch: Batch, numbering: Numbering) -> Stretch:
@@ -190,6 +184,12 @@ class RowSpool:
         while self.writers:
             self.writers.pop().close()
 
+    def end(self) -> None:
+        """End reading."""
+        self.readers.clear()
+        while self.files:
+            self.files.pop().close()
+
     def again(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Each batch as it was written: its table, and its rows with their numbers."""
         for table, stretch in zip(self.tables, self.rows.stretches, strict=True):
@@ -199,7 +199,8 @@ class RowSpool:
         if self.last is None or self.last[0] is not stretch:
             if stretch.file not in self.readers:
                 # read, not mapped: mapped pages of a large spool would count as this process's memory
-                self.readers[stretch.file] = pa.ipc.open_file(pa.OSFile(str(self.path(stretch.file))))
+                self.files.append(pa.OSFile(str(self.path(stretch.file))))
+                self.readers[stretch.file] = pa.ipc.open_file(self.files[-1])
             self.last = (stretch, self.readers[stretch.file].get_batch(stretch.place))
         return self.last[1]
 
@@ -262,6 +263,10 @@ def joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBa
         yield one(held)
 
 
+def empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
+
+
 def one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
@@ -307,11 +312,16 @@ class RejectSpool:
         """Rows of the source that gave no entity because of themselves."""
         return self.rows + self.unread
 
+    def close(self) -> None:
+        """End writing; reading may begin."""
+        if self.file is not None:
+            self.file.close()
+
     def read(self, rows: Rows, size: int) -> Iterator[tuple[RejectedRow, ...]]:
         """The rejected rows with place and content, at most `size` at a time."""
         if self.file is None:
             return
-        self.file.close()
+        self.close()
         with self.path.open("rb") as file:
             held: list[list[Any]] = []
             for line in file:
