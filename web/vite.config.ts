@@ -44,6 +44,7 @@ export default defineConfig({
     manifest: "manifest.json",
     assetsDir: "",
     target: "es2022",
+    cssTarget: ["chrome123", "edge123", "firefox121", "safari17.5"],
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1200,
     rolldownOptions: { input: { page: "src/page.ts", map: "src/map.ts" } },

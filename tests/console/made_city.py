@@ -207,9 +207,11 @@ def declared(title: str, kind: str, owner: str, types: Sequence[str], attributes
 
 
 def run_body(source: str, run: int, state: str, **told: Any) -> str:
-    facts = {"source": source, "run": run, "started": NOW - (3 - run) * HOUR, "ended": NOW - (3 - run) * HOUR + 4_200_000,
-             "state": state, "reason": None, "rows": 2627, "mapped": 2100, "unchanged": 0, "repeated": 370,
-             "conflicting": 0, "rejected": 3, "entities": 4, "instances": 15400, "gone": 0, "notes": [], "expectations": []}  # fmt: skip
+    started = NOW - (3 - run) * HOUR
+    counts = {"rows": 2627, "mapped": 2100, "unchanged": 0, "repeated": 370, "conflicting": 0, "rejected": 3}
+    counts |= {"entities": 4, "instances": 15400, "gone": 0}
+    facts = {"source": source, "run": run, "started": started, "ended": started + 4_200_000, "state": state}
+    facts |= counts | {"reason": None, "notes": [], "expectations": []}
     return orjson.dumps(facts | told).decode()
 
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
-from made_city import OPERATOR, Clock
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console.made_city import OPERATOR, Clock
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
 from landbridge.errors import Unauthenticated

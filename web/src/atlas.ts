@@ -34,7 +34,7 @@ export class Atlas {
   newest: string | undefined;
   lacking = false;
   more = false;
-  private map!: maplibregl.Map;
+  private map!: maplibregl.Map; // made when the first places are loaded
   private palette: Palette;
   private readonly sheets: Sheet[];
   private readonly places = new Map<string, Map<string, Place>>(); // by type, then by id
@@ -113,12 +113,29 @@ export class Atlas {
     if (made) this.map.addImage(id, made.image, made.options);
   }
 
+  /** Load a layer; of one that is too large to be drawn whole, what lies in view. */
   private async load(type: string): Promise<void> {
     const value = this.measure?.type === type ? this.measure.name : undefined;
-    const answer = await fetchPlaces({ type, value });
+    const answer = await fetchPlaces({ type, value, box: this.cut.has(type) ? this.view() : undefined });
     this.places.set(type, new Map(answer.features.map((one) => [one.properties.id, one])));
-    if (answer.more) this.cut.add(type);
-    else this.cut.delete(type);
+    if (!answer.more) return;
+    this.cut.add(type);
+    this.more = true;
+  }
+
+  private view(): Box | undefined {
+    const bounds = (this.map as maplibregl.Map | undefined)?.getBounds();
+    if (!bounds) return undefined;
+    return [Math.max(-180, bounds.getWest()), Math.max(-90, bounds.getSouth()), Math.min(180, bounds.getEast()), Math.min(90, bounds.getNorth())];
+  }
+
+  private async look(): Promise<void> {
+    const cut = this.wanted().filter((sheet) => this.cut.has(sheet.type));
+    if (!cut.length) return;
+    this.more = false;
+    await Promise.all(cut.map((sheet) => this.load(sheet.type)));
+    this.draw(true);
+    this.told.drawn();
   }
 
   private all(type: string): Place[] {
@@ -184,7 +201,6 @@ export class Atlas {
     }
     const named = this.sheets.filter((sheet) => sheet.ground && this.shown.has(sheet.type)).flatMap((sheet) => this.all(sheet.type));
     this.put("areas", named.map((one) => ({ ...one, geometry: { type: "Point" as const, coordinates: middle(one.geometry) } })));
-    this.more = this.wanted().some((sheet) => this.cut.has(sheet.type));
     this.ring();
   }
 
@@ -267,6 +283,7 @@ export class Atlas {
     this.map.on("mouseout", () => (this.tip.hidden = true));
     this.map.on("moveend", () => {
       const { lat, lng } = this.map.getCenter();
+      void this.look().catch(() => undefined);
       this.told.moved(`${this.map.getZoom().toFixed(2)}/${lat.toFixed(5)}/${lng.toFixed(5)}`);
     });
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.repaint());

@@ -23,7 +23,10 @@ class Screen {
     this.atlas = new Atlas(place, {
       chosen: (id) => void this.choose(id),
       moved: (view) => this.note("at", view),
-      drawn: () => this.legend(),
+      drawn: () => {
+        this.tellMore();
+        this.legend();
+      },
     });
   }
 

@@ -22,10 +22,11 @@ export interface Places extends FeatureCollection<Geometry, Facts> {
 export type Box = [number, number, number, number];
 
 /** Ask the pool for places by type or by id, with the value that colours them. */
-export async function fetchPlaces(asked: { type?: string; ids?: string[]; value?: string | undefined }): Promise<Places> {
+export async function fetchPlaces(asked: { type?: string; ids?: string[]; value?: string | undefined; box?: Box | undefined }): Promise<Places> {
   const query = new URLSearchParams();
   if (asked.type) query.append("type", asked.type);
   asked.ids?.forEach((id) => query.append("id", id));
+  if (asked.box) query.append("bbox", asked.box.map((part) => part.toFixed(5)).join(","));
   if (asked.value) query.append("value", asked.value);
   const answer = await fetch(`/console/map.geojson?${query}`);
   if (!answer.ok) throw new Error(`map.geojson answers ${answer.status}`);

@@ -40,7 +40,7 @@ class Keys:
         """Raise Refused unless the form came from a page that this console gave to this visitor."""
         nonce, _, signature = given.partition(".")
         visitor = request.cookies.get(VISITOR, "")
-        signed = bool(visitor) and hmac.compare_digest(signature, self.sign(nonce, request, visitor))
+        signed = bool(visitor) and hmac.compare_digest(signature.encode(), self.sign(nonce, request, visitor).encode())
         if not (signed and from_here(request)):
             raise Refused(
                 "The form does not carry a valid token.", hint="Reload the page and send the form again from there."
