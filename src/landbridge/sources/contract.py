@@ -35,6 +35,8 @@ class Batch:
     `origin`, `unit`, `numbers` say where each row is, for people: "admin.csv", "line", [12, 13, 16] (int64, one per
     row). Where `numbers` is None the rows are counted on from the origin's previous batch, from 1.
     `rejects`: rows of this stretch that could not be read at all.
+    `report`: told, before `settle`, which rows the mapping rejected, by their place in the batch (-1: not known), and
+    why; for streams.
     `settle`: called once the rows are in the pool for good (acknowledges a message).
     `cursor`: where to go on after this batch; None while the pull cannot be resumed here.
     """
@@ -45,6 +47,7 @@ class Batch:
     unit: str = "row"
     numbers: pa.Int64Array | None = None
     rejects: tuple[Reject, ...] = ()
+    report: Callable[[Sequence[tuple[int, str]]], None] = lambda found: None
     settle: Callable[[], None] = lambda: None
     cursor: Cursor | None = None
 

@@ -63,7 +63,8 @@ class Terms:
 
     `expand`: the mapping's name of an attribute or type to its stored name. `mark`: a text that changes when `expand`
     comes to mean something else. `spool`: the folder for what waits. `again`: map everything, changed or not.
-    `committed`: told the source's name after each commit.
+    `committed`: told the source's name after each commit. `opened`: told the source's name and the opened source when
+    a run begins, so that what is pushed finds its way to it.
     """
 
     expand: Expand = as_written
@@ -73,6 +74,7 @@ class Terms:
     retry_seconds: float = 1.0
     again: bool = False
     committed: Callable[[str], None] = lambda name: None
+    opened: Callable[[str, Source], None] = lambda name, source: None
 
 
 def pull(
@@ -143,6 +145,7 @@ class Run:
                 hint="Map each message alone, and make what looks over several a source of kind 'derived'.",
             )
         self.mark = fingerprint(declaration, self.terms.mark)
+        self.terms.opened(declaration.name, self.source)
 
     @property
     def grows(self) -> bool:
@@ -412,6 +415,8 @@ class Flow:
         first = rejects_alone(rejects, read) if not parts else replace(parts[0], rejects=rejects, read=read)
         self.cursor = batch.cursor or self.cursor
         run.write(self.ingest, (first, *parts[1:]), run.wrapped(self.cursor) if self.cursor else None)
+        first_row = self.numbering.rows - batch.rows.num_rows
+        batch.report([(item.row - first_row if item.row >= 0 else -1, redacted(item.reason, never)) for item in found])
         batch.settle()
         self.read += read
         self.mapped += sum(part.rows.num_rows for part in parts)
