@@ -24,7 +24,7 @@ from landbridge.errors import Exists, Missing
 from landbridge.model.answer import RejectGroup, RunRecord
 from landbridge.sources.broker import DemoBroker
 
-BROKER = "LANDBRIDGE_MQTT"  # the variable that the examples' source.toml takes the broker's address from
+BROKER = "DEMO_BROKER"  # the variable that the examples' source.toml takes the broker's address from
 KNOCK = 1.0  # seconds in which a stream's session is made, so that nothing of the replay is missed
 PLACES = (Path(__file__).resolve().parents[1] / "examples", Path(__file__).resolve().parents[3] / "examples")
 REASONS = 8  # reasons for rejects that the summary shows
@@ -59,8 +59,18 @@ def demo(city: str, port: int, folder: Path | None, fresh: bool, no_serve: bool)
         join(work, streamed is not None)
         if no_serve:
             return
-        with streamed.replaying() if streamed else contextlib.nullcontext():
-            serve(work, port=port)
+        with contextlib.ExitStack() as stack:
+            serve(work, port=port, ready=lambda address: opened(address, streamed, stack))
+
+
+def opened(address: str, streamed: "Streamed | None", stack: contextlib.ExitStack) -> None:
+    """Say where the console is, and begin the replay."""
+    replayed = ""
+    if streamed:
+        stack.enter_context(Replaying(streamed.replay, streamed.broker.port))
+        replayed = f" The sensor stream is replayed, an hour in {streamed.replay.seconds:g} s."
+    out.print(f"\nOpen {address} in a browser.{replayed} Ctrl-C ends it.", markup=False)
+    sys.stdout.flush()
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,6 @@ class Streamed:
 
     broker: DemoBroker
     replay: Replay
-
-    def replaying(self) -> Replaying:
-        return Replaying(self.replay, self.broker.port)
 
 
 def find_example(city: str) -> Path:
