@@ -48,10 +48,10 @@ def sort_key(path: Any, entity: dict[str, Any]) -> Any:
     values = list(targets(path, entity))
     if not values or values[0] is None:
         return None
-    value = values[0]
+    value = values[0].value if isinstance(values[0], Linked) else values[0]
     if path.subs and path.subs[-1] == "observedAt":
         return (0, moment(value))
-    if isinstance(value, Many) or isinstance(value, list):
+    if isinstance(value, list):
         return (3, 0)
     if isinstance(value, bool):
         return (4, value)

@@ -188,10 +188,11 @@ geos = st.one_of(
         geoproperties,
     ),
 )
+SCOPE_PATTERNS = ("/a", "/a/b", "/a/+", "/a/#", "/#", "/+/b", "/a/+/c", "/a.b", "/+/#")
 scope_queries = st.builds(
     Scope,
     st.lists(
-        st.lists(st.sampled_from(("/a", "/a/b", "/a/+", "/a/#", "/#", "/+/b", "/a/+/c", "/a.b", "/+/#")), min_size=1, max_size=2).map(tuple),
+        st.lists(st.sampled_from(SCOPE_PATTERNS), min_size=1, max_size=2).map(tuple),
         min_size=1, max_size=2,
     ).map(tuple),
 )  # fmt: skip
