@@ -15,6 +15,7 @@ from landbridge.errors import InvalidSettings
 RULES = ("priority", "newest", "highest", "lowest", "median")
 DATASET = "urn:ngsi-ld:Dataset:"
 FOREVER = 1 << 62
+WITHDRAWN = object()  # said in place of a value: the source no longer claims anything
 
 
 def dataset_of(source: str) -> str:
@@ -151,7 +152,7 @@ class Interval:
 def lay_out(said: Iterable[tuple[str, Any, int]], holds: Mapping[str, int | None]) -> dict[str, list[Claim]]:
     """Order (source, value, since) by time and give each its end: the same source's next, or its declared hold.
 
-    Of two at one time the later in `said` stands.
+    Of two at one time the later in `said` stands. WITHDRAWN ends what the source claimed before.
     """
     by_source: dict[str, dict[int, Any]] = {}
     for source, value, since in said:
@@ -164,8 +165,9 @@ def lay_out(said: Iterable[tuple[str, Any, int]], holds: Mapping[str, int | None
         laid[source] = [
             Claim(source, values[since], since, end if hold is None else min(end, since + hold))
             for since, end in zip(moments, ends, strict=True)
+            if values[since] is not WITHDRAWN
         ]
-    return laid
+    return {source: made for source, made in laid.items() if made}
 
 
 def disagreements(

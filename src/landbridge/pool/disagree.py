@@ -1,0 +1,249 @@
+"""Where sources disagree: intervals of observed time, computed from all that was ever claimed, and stored.
+
+They follow the data at the end of a run, in a commit of their own. The data's commit leaves a mark of what it touched,
+and the mark goes with the commit of the intervals; so a kill in between leaves the mark, and whoever opens the next
+run of that source (or the pool) finds the intervals then. Being computed from everything each time, they are the same
+in whatever order the sources were pulled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+
+from landbridge.governance.policy import Actor
+from landbridge.model.claim import FOREVER, WITHDRAWN, ClaimRule, Claims, disagreements
+from landbridge.model.entity import KINDS
+from landbridge.pool.absorb import Absorber
+from landbridge.pool.single import Writing
+from landbridge.store.schema import KIND_BITS
+from landbridge.store.segment import unpack
+from landbridge.store.sqlite import SqliteStore
+from landbridge.store.transaction import SqliteTransaction
+
+MARK = "disagree:"
+WINDOW_ROWS = 1_000_000  # claims in memory together, about
+WINDOW_KEYS = 50_000
+MANY_PARTS = 64
+VALUE = r'^\{"type":"[A-Za-z]+","[A-Za-z]+":(-?[0-9][^,}]*|"(?:[^"\\]|\\.)*"|true|false)'
+Spot = tuple[int, str]  # kind, attribute
+Keys = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass
+class Touched:
+    """Keys whose claims changed, by kind and attribute; `by` names the run whose mark stands for them."""
+
+    parts: dict[Spot, list[Keys]] = field(default_factory=dict)
+    by: str = ""
+
+    def add(self, by: str, kind: int, attribute: str, keys: Keys | Sequence[int]) -> None:
+        self.by = by
+        self.parts.setdefault((kind, attribute), []).append(np.asarray(keys, np.int64))
+
+    def add_drafts(self, absorber: Absorber, writing: Writing) -> None:
+        """Add what rows written one by one touched, as far as several sources feed it."""
+        by_key = {draft.key: draft.types for draft in writing.drafts.values()}
+        found: dict[Spot, set[int]] = {}
+        for key, attribute, *_ in writing.journal:
+            if absorber.standing(by_key[key], attribute).rivals:
+                found.setdefault((key >> KIND_BITS, attribute), set()).add(key)
+        for (kind, attribute), keys in found.items():
+            self.add(named(absorber.owner, absorber.run), kind, attribute, sorted(keys))
+
+    def mark(self, transaction: SqliteTransaction) -> None:
+        """Leave word in this commit that these disagreements are to be found."""
+        for kind, attribute in self.parts:
+            transaction.put_meta(mark_of(self.by, kind, attribute), "1")
+
+    def join(self, other: Touched) -> None:
+        for spot, parts in other.parts.items():
+            held = self.parts.setdefault(spot, [])
+            held += parts
+            if len(held) > MANY_PARTS:
+                self.parts[spot] = [np.unique(np.concatenate(held))]
+        self.by = other.by or self.by
+
+    def keys(self, spot: Spot) -> Keys:
+        return np.unique(np.concatenate(self.parts[spot]))
+
+
+def named(source: str, run: int) -> str:
+    return f"{source}:{run}"
+
+
+def mark_of(by: str, kind: int, attribute: str) -> str:
+    return f"{MARK}{by}:{kind}:{attribute}"
+
+
+def heal(store: SqliteStore, claims: Claims, actor: Actor, source: str | None = None) -> None:
+    """Find the disagreements that killed runs left undone (of one source, or of all)."""
+    start = MARK if source is None else f"{MARK}{source}:"
+    with store.reader() as connection:
+        rows = connection.execute("SELECT name FROM meta WHERE name >= ? AND name < ?", (start, start[:-1] + ";"))
+        marks = [name for (name,) in rows]
+    for mark in marks:
+        _, of, run, kind, attribute = mark.split(":", 4)
+        settle_spot(store, claims, actor, (int(kind), attribute), None, named(of, int(run)))
+
+
+def settle(store: SqliteStore, claims: Claims, touched: Touched, actor: Actor) -> None:
+    """Find anew the disagreements of all that was touched, and take the marks away."""
+    for spot in list(touched.parts):
+        settle_spot(store, claims, actor, spot, touched.keys(spot), touched.by)
+        del touched.parts[spot]
+
+
+def settle_spot(store: SqliteStore, claims: Claims, actor: Actor, spot: Spot, keys: Keys | None, by: str) -> None:
+    """Find anew the disagreements about one attribute of a kind, for some keys (None: all)."""
+    kind, attribute = spot
+    tenant, type_ = kind_named(store, kind)
+    rule = claims.rule((type_,), attribute)
+    rivals = claims.rivals(tenant, (type_,), attribute)
+    for window in windows(store, kind, keys):
+        rows = found(claimed(store, kind, attribute, window, rivals), claims, rule) if len(rivals) > 1 else []
+
+        def job(
+            transaction: SqliteTransaction, window: Keys = window, rows: list[tuple[int, int, int | None, str]] = rows
+        ) -> None:
+            transaction.set_disagreements(window.tolist(), attribute, rows)
+
+        if rows or stored_any(store, kind, attribute, window):
+            store.write(job, tenant=tenant, actor=actor.name)
+
+    def unmark(transaction: SqliteTransaction) -> None:
+        transaction.connection.execute("DELETE FROM meta WHERE name=?", (mark_of(by, kind, attribute),))
+
+    store.write(unmark, tenant=tenant, actor=actor.name)
+
+
+def kind_named(store: SqliteStore, kind: int) -> tuple[str, str]:
+    with store.reader() as connection:
+        ((tenant, type_),) = connection.execute("SELECT tenant, type FROM kind WHERE num=?", (kind,))
+    return str(tenant), str(type_)
+
+
+def stored_any(store: SqliteStore, kind: int, attribute: str, window: Keys) -> bool:
+    """Whether there is an interval in the window that might have to go."""
+    with store.reader() as connection:
+        row = connection.execute(
+            "SELECT 1 FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=? LIMIT 1",
+            (int(window[0]), int(window[-1]), attribute),
+        ).fetchone()
+    return row is not None
+
+
+def windows(store: SqliteStore, kind: int, keys: Keys | None) -> Iterator[Keys]:
+    """The keys in stretches whose claims fit in memory together."""
+    low, high = kind << KIND_BITS, (kind + 1) << KIND_BITS
+    with store.reader() as connection:
+        ((rows, entities),) = connection.execute(
+            "SELECT (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind=?1), entities FROM kind WHERE num=?1",
+            (kind,),
+        )
+        if keys is None:
+            listed = connection.execute("SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key", (low, high))
+            keys = np.array([key for (key,) in listed], np.int64)
+    each = max(rows / max(entities, 1), 1.0)
+    size = max(min(int(WINDOW_ROWS / each), WINDOW_KEYS), 1)
+    for at in range(0, len(keys), size):
+        yield keys[at : at + size]
+
+
+def claimed(store: SqliteStore, kind: int, attribute: str, window: Keys, rivals: Sequence[str]) -> pl.DataFrame:
+    """All that was claimed: key, source, since, number, ordinal, instance (null: withdrawn), in the order recorded."""
+    low, high = int(window[0]), int(window[-1])
+    frames = [journalled(store, attribute, low, high)]
+    with store.reader() as connection:
+        others = connection.execute(
+            "SELECT s.number, c.recorded, s.source, s.body FROM segment s JOIN commits c USING (number)"
+            " WHERE s.kind=? AND s.min_key<=? AND s.max_key>=? ORDER BY s.seq",
+            (kind, high, low),
+        )
+        for number, recorded, source, body in others:
+            if source in rivals:
+                frames.append(in_segment(body, attribute, low, high, number, recorded, source))
+    claims = pl.concat(frames).filter(pl.col("source").is_in(list(rivals)))
+    wanted = pl.DataFrame({"key": window})
+    return claims.join(wanted, on="key", how="semi").sort("key", "number", "ordinal")
+
+
+SHAPE = {
+    "key": pl.Int64, "source": pl.String, "since": pl.Int64, "number": pl.Int64, "ordinal": pl.Int64,
+    "instance": pl.String,
+}  # fmt: skip
+
+
+def journalled(store: SqliteStore, attribute: str, low: int, high: int) -> pl.DataFrame:
+    with store.reader() as connection:
+        rows = list(
+            connection.execute(
+                "SELECT j.key, j.owner, coalesce(j.observed, c.recorded), j.number, j.ordinal, j.instance"
+                " FROM journal j JOIN commits c USING (number) WHERE j.key BETWEEN ? AND ? AND j.attribute=?",
+                (low, high, attribute),
+            )
+        )
+    return pl.DataFrame(rows, schema=SHAPE, orient="row")
+
+
+def in_segment(
+    body: bytes, attribute: str, low: int, high: int, number: int, recorded: int, source: str
+) -> pl.DataFrame:
+    """The claims of one segment about an attribute."""
+    table = unpack(body).select(["key", "attribute", "observed", "ordinal", "instance"])
+    frame = pl.DataFrame(table)
+    return frame.filter(pl.col("key").is_between(low, high), pl.col("attribute").cast(pl.String) == attribute).select(
+        "key",
+        pl.lit(source).alias("source"),
+        pl.col("observed").fill_null(recorded).alias("since"),
+        pl.lit(number, pl.Int64).alias("number"),
+        pl.col("ordinal").cast(pl.Int64),
+        "instance",
+    )
+
+
+def found(claims_made: pl.DataFrame, claims: Claims, rule: ClaimRule) -> list[tuple[int, int, int | None, str]]:
+    """The intervals of all keys: only those in which sources ever said different things are looked at one by one."""
+    doubtful = differing(claims_made, rule)
+    rows: list[tuple[int, int, int | None, str]] = []
+    for (key,), said in doubtful.group_by("key", maintain_order=True):
+        told = (
+            (source, WITHDRAWN if text is None else value_of(text), since)
+            for source, since, text in said.select("source", "since", "instance").iter_rows()
+        )
+        for interval in disagreements(told, claims.holds, rule):
+            until = None if interval.until >= FOREVER else interval.until
+            words = [
+                {"source": claim.source, "value": claim.value, "observedAt": claim.since} for claim in interval.claims
+            ]
+            rows.append((int(str(key)), interval.since, until, orjson.dumps(words).decode()))
+    return rows
+
+
+def differing(claims_made: pl.DataFrame, rule: ClaimRule) -> pl.DataFrame:
+    """The claims of those keys about which two sources at least have said different things."""
+    text = pl.col("instance").str.extract(VALUE)
+    value = claims_made.with_columns(text=text.fill_null(pl.col("instance")))
+    number = pl.col("text").cast(pl.Float64, strict=False)
+    judged = value.group_by("key").agg(
+        sources=pl.col("source").n_unique(),
+        texts=pl.col("text").n_unique(),
+        odd=(number.is_null() & pl.col("text").is_not_null()).any(),
+        spread=number.max() - number.min(),
+    )
+    doubtful = judged.filter(
+        (pl.col("sources") > 1)
+        & (pl.col("texts") > 1)
+        & (pl.col("odd") | pl.col("spread").is_null() | (pl.col("spread") > rule.tolerance))
+    )
+    return claims_made.join(doubtful.select("key"), on="key", how="semi", maintain_order="left")
+
+
+def value_of(text: str) -> Any:
+    instance = orjson.loads(text)
+    return instance[KINDS[instance["type"]]]

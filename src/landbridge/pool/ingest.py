@@ -1,0 +1,368 @@
+"""One run of one source on its way into the pool: each `write` is one commit, and `finish` ends the run.
+
+A commit holds the state, the journal, the announcement, the source rows behind it, what was rejected, the hashes of
+its rows and the cursor; so a kill at any moment loses nothing and doubles nothing. Loaded by workers only: it brings
+polars with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from landbridge.errors import InvalidMapping
+from landbridge.governance.policy import Actor
+from landbridge.model.answer import RunRecord
+from landbridge.model.claim import Claims
+from landbridge.model.column import RowPlan
+from landbridge.model.feed import HASH, KEY, ROW, Counts, Delivery, SourceFacts
+from landbridge.pool import bulk, disagree, withdraw
+from landbridge.pool.absorb import Absorber
+from landbridge.pool.phrase import AttributePlan, attribute_plans
+from landbridge.pool.seen import Recent, Seen, Sifted, pack
+from landbridge.pool.single import Writing, spoken_rows
+from landbridge.pool.told import Told
+from landbridge.store import raw, reading
+from landbridge.store.sqlite import SqliteStore
+from landbridge.store.transaction import SqliteTransaction
+
+FEW = 256  # rows below which writing them one by one is quicker
+EXAMPLES = 3
+CONTRADICTED = "{count:,} rows repeat a key (id, observedAt, datasetId) with other values; the later stands: {examples}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A delivery's rows that are to be written, with its attributes' plans."""
+
+    delivery: Delivery
+    rows: pa.RecordBatch
+    plans: tuple[AttributePlan, ...]
+
+
+@dataclass
+class Ingest:
+    """A run under way. `cursor` and `fingerprint` are what the run before left."""
+
+    store: SqliteStore
+    claims: Claims
+    source: SourceFacts
+    actor: Actor
+    number: int
+    started: int
+    cursor: Mapping[str, Any] | None
+    fingerprint: str | None
+    mark: str | None  # this run's own fingerprint, kept once it has ended well
+    memory: Seen | Recent
+    present: withdraw.Present | None
+    record: RunRecord = field(init=False)
+    last: Mapping[str, Any] | None = field(init=False)
+    touched: disagree.Touched = field(default_factory=disagree.Touched)
+    differing: list[str] = field(default_factory=list)
+    planned: dict[RowPlan, tuple[AttributePlan, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.last = self.cursor
+        self.record = RunRecord(
+            self.source.name, self.number, self.started, None, "running", None, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        )
+
+    # -- writing
+
+    def write(self, deliveries: Sequence[Delivery], *, cursor: Mapping[str, Any] | None = None) -> Counts:
+        """Make these rows durable in one commit, together with where the source stands after them.
+
+        Raises InvalidMapping where a mapping names a datasetId for an attribute on which sources may disagree.
+        """
+        prepared, sifted = self.sift(deliveries)
+        counts = self.counts(deliveries, sifted)
+        rejects = sum(len(delivery.rejects) for delivery in deliveries)
+        if prepared or rejects or cursor is not None:
+            counts = self.commit(deliveries, prepared, counts, cursor)
+        self.add_up(deliveries, counts, rejects)
+        return counts
+
+    def sift(self, deliveries: Sequence[Delivery]) -> tuple[list[Prepared], list[Sifted]]:
+        """Leave out the rows that say nothing new."""
+        prepared, found = [], []
+        for delivery in deliveries:
+            if not delivery.rows.num_rows:
+                continue
+            if self.present is not None:
+                self.present.add(delivery)
+            keys, hashes = (numbers(delivery.rows, name) for name in (KEY, HASH))
+            strict = isinstance(self.memory, Seen) or delivery.plan.observed_at
+            sifted = self.memory.sift(keys, hashes, strict=strict)
+            self.note(delivery, sifted)
+            found.append(sifted)
+            rows = delivery.rows if sifted.keep.all() else delivery.rows.filter(pa.array(sifted.keep))
+            if rows.num_rows:
+                prepared.append(Prepared(delivery, rows, self.plans(delivery)))
+        return prepared, found
+
+    def plans(self, delivery: Delivery) -> tuple[AttributePlan, ...]:
+        """The attributes of a mapping with stored names, read once per plan."""
+        known = self.planned.get(delivery.plan)
+        if known is None:
+            known = attribute_plans(delivery.plan, delivery.expand, self.source.null_remove)
+            self.planned[delivery.plan] = known
+        return known
+
+    def counts(self, deliveries: Sequence[Delivery], sifted: Sequence[Sifted]) -> Counts:
+        return Counts(
+            0,
+            unchanged=sum(one.unchanged for one in sifted),
+            repeated=sum(one.repeated for one in sifted),
+            conflicting=sum(len(one.differing) for one in sifted),
+        )
+
+    def note(self, delivery: Delivery, sifted: Sifted) -> None:
+        """Keep some examples of rows that contradict an earlier one with their key."""
+        for place in sifted.differing[: max(EXAMPLES - len(self.differing), 0)].tolist():
+            row = delivery.rows.slice(place, 1).select(["id", ROW]).to_pylist()[0]
+            where = ""
+            if delivery.raw is not None and row[ROW] is not None:
+                (origin,), unit, (number,) = delivery.raw.place([row[ROW]])
+                where = f" ({origin} {unit} {number})"
+            self.differing.append(f"{row['id']}{where}")
+
+    def commit(
+        self, deliveries: Sequence[Delivery], prepared: list[Prepared], counts: Counts, cursor: Mapping[str, Any] | None
+    ) -> Counts:
+        """One commit of everything."""
+        blocks = [block for one in prepared for block in self.blocks(one)]
+        keys = joined([numbers(one.rows, KEY) for one in prepared])
+        hashes = joined([numbers(one.rows, HASH) for one in prepared])
+
+        def job(transaction: SqliteTransaction) -> tuple[Told, disagree.Touched]:
+            told, touched = self.change(transaction, prepared)
+            self.keep(transaction, deliveries, blocks, keys, hashes)
+            if cursor is not None:
+                self.place(transaction, cursor)
+            if announcement := told.announcement():
+                transaction.announce(announcement)
+            touched.mark(transaction)
+            told_number.append(transaction.number)
+            return told, touched
+
+        told_number: list[int] = []
+        told, touched = self.store.write(
+            job, tenant=self.source.tenant, actor=self.actor.name, request=self.actor.request,
+            source=self.source.name, run=self.number,
+        )  # fmt: skip
+        self.last = self.last if cursor is None else cursor
+        self.remember(keys, hashes)
+        self.touched.join(touched)
+        return replace(counts, commit=told_number[-1], entities=told.entities, instances=told.instances, past=told.past)
+
+    def change(self, transaction: SqliteTransaction, prepared: list[Prepared]) -> tuple[Told, disagree.Touched]:
+        """Bring rows into state and journal, by the column where there are many."""
+        told, touched = Told(), disagree.Touched()
+        absorber = Absorber(
+            self.source.name, self.number, transaction.number, transaction.recorded, self.claims, self.source.tenant
+        )
+        for one in prepared:
+            if one.rows.num_rows > FEW and bulk.fits(one.rows, one.plans):
+                bulk.write(transaction, absorber, told, touched, one.delivery, one.rows, one.plans)
+                continue
+            rows = list(spoken_rows(one.delivery, one.rows, one.plans))
+            self.refuse_datasets(absorber, {row.type for row in rows}, one)
+            writing = Writing(transaction, absorber, told)
+            writing.write(rows, [plan.value.name for plan in one.plans])
+            touched.add_drafts(absorber, writing)
+        return told, touched
+
+    def refuse_datasets(self, absorber: Absorber, types: set[str], prepared: Prepared) -> None:
+        """An attribute with rivals has one instance a source; a mapping cannot have more of its own."""
+        for plan in prepared.plans:
+            if plan.dataset is None:
+                continue
+            for type_ in types:
+                if absorber.standing((type_,), plan.value.name).rivals:
+                    raise InvalidMapping(
+                        f"The mapping sets '{plan.dataset}', and other sources map '{plan.value.name}' of {type_} too.",
+                        where=prepared.delivery.mapping,
+                        hint="Leave the datasetId out: each source's claim has its own.",
+                    )
+
+    def blocks(self, prepared: Prepared) -> list[tuple[int, int, bytes]]:
+        """The source rows behind the rows that are written."""
+        source = prepared.delivery.raw
+        if source is None:
+            return []
+        found = np.unique(prepared.rows.column(ROW).drop_null().to_numpy(zero_copy_only=False))
+        wanted = found.astype(np.int64).tolist()
+        if not wanted:
+            return []
+        rows = source.take(wanted)
+        rows = rows.select([name for name in rows.schema.names if name not in self.source.never_store])
+        origins, unit, counted = source.place(wanted)
+        return list(raw.blocks(rows, wanted, origins, unit, counted, prepared.delivery.mapping))
+
+    def keep(
+        self,
+        transaction: SqliteTransaction,
+        deliveries: Sequence[Delivery],
+        blocks: Sequence[tuple[int, int, bytes]],
+        keys: Any,
+        hashes: Any,
+    ) -> None:
+        """Put raw rows, rejects and hashes into the commit."""
+        name, never = self.source.name, self.source.never_store
+        for first, last, body in blocks:
+            transaction.add_raw(name, self.number, first, last, body)
+        rejects = [reject for delivery in deliveries for reject in delivery.rejects]
+        if rejects:
+            transaction.add_rejects(
+                name,
+                self.number,
+                (
+                    (
+                        one.reason,
+                        one.place,
+                        orjson.dumps({k: v for k, v in one.row.items() if k not in never}, default=str).decode(),
+                    )
+                    for one in rejects
+                ),
+            )
+        if not len(keys):
+            return
+        if isinstance(self.memory, Recent):
+            transaction.save_seen(name, *self.memory.part(keys, hashes))
+        else:
+            transaction.save_seen(name, self.memory.parts, pack(self.number, keys, hashes))
+
+    def place(self, transaction: SqliteTransaction, cursor: Mapping[str, Any] | None) -> None:
+        """Save where the source stands."""
+        saved = None if cursor is None else orjson.dumps(cursor).decode()
+        mark = self.mark if self.record.ended else self.fingerprint
+        transaction.save_source(self.source.name, cursor=saved, fingerprint=mark)
+
+    def remember(self, keys: Any, hashes: Any) -> None:
+        """Take in what is durable now."""
+        if not len(keys):
+            return
+        if isinstance(self.memory, Recent):
+            self.memory.committed(keys, hashes)
+        else:
+            self.memory.parts += 1
+
+    def add_up(self, deliveries: Sequence[Delivery], counts: Counts, rejects: int) -> None:
+        record = self.record
+        self.record = replace(
+            record,
+            rows=record.rows + sum(delivery.read for delivery in deliveries),
+            mapped=record.mapped + sum(delivery.rows.num_rows for delivery in deliveries),
+            unchanged=record.unchanged + counts.unchanged,
+            repeated=record.repeated + counts.repeated,
+            conflicting=record.conflicting + counts.conflicting,
+            rejected=record.rejected + rejects,
+            entities=record.entities + counts.entities,
+            instances=record.instances + counts.instances,
+        )
+
+    # -- the end
+
+    def finish(
+        self,
+        *,
+        state: str = "done",
+        reason: str | None = None,
+        notes: Sequence[str] = (),
+        expectations: Sequence[Mapping[str, Any]] = (),
+        rows: int | None = None,
+    ) -> RunRecord:
+        """End the run and keep its record; the record says `failed` where more rows are gone than may be.
+
+        After a whole pull that went well, withdraws what is gone (`gone = "end"`), keeps the hashes of this pull
+        alone and forgets the rejects of earlier runs. The disagreements of what was touched are found anew.
+        """
+        whole = state == "done" and self.source.manner == "whole"
+        gone = 0
+        if (
+            whole
+            and self.present is not None
+            and self.memory_gone()
+            and all(one.get("passed", True) for one in expectations)
+        ):
+            gone, reason = withdraw.withdraw(
+                self.store, self.claims, self.source, self.actor, self.number, self.present, self.touched
+            )
+            state = "failed" if reason else state
+        disagree.settle(self.store, self.claims, self.touched, self.actor)
+        notes = [*notes]
+        if self.record.conflicting:
+            notes.append(CONTRADICTED.format(count=self.record.conflicting, examples=", ".join(self.differing)))
+        self.record = replace(
+            self.record, state=state, reason=reason, gone=gone, notes=tuple(notes), expectations=tuple(expectations),
+            rows=self.record.rows if rows is None else rows,
+        )  # fmt: skip
+        return self.close(whole and state == "done")
+
+    def memory_gone(self) -> bool:
+        return isinstance(self.memory, Seen) and (self.memory.gone() or self.memory.fresh)
+
+    def close(self, good: bool) -> RunRecord:
+        """Keep the run's record and, after a good whole pull, its hashes in place of those before."""
+        parts = self.memory.compacted() if good and isinstance(self.memory, Seen) else None
+
+        def job(transaction: SqliteTransaction) -> RunRecord:
+            record = replace(self.record, ended=transaction.recorded)
+            transaction.save_run(self.source.name, self.number, orjson.dumps(record).decode())
+            if self.record.state != "failed":
+                transaction.save_source(
+                    self.source.name, cursor=None if self.last is None else orjson.dumps(self.last).decode(),
+                    fingerprint=self.mark,
+                )  # fmt: skip
+            if good:
+                transaction.drop_rejects(self.source.name, before_run=self.number)
+            if parts is not None:
+                transaction.save_seen(self.source.name, 0, None)
+                for number, body in enumerate(parts):
+                    transaction.save_seen(self.source.name, number, body)
+            return record
+
+        self.record = self.store.write(job, actor=self.actor.name, source=self.source.name, run=self.number)
+        return self.record
+
+
+def numbers(rows: pa.RecordBatch, name: str) -> Any:
+    """A column of keys or hashes as numpy has it."""
+    return rows.column(name).to_numpy(zero_copy_only=False).astype(np.uint64, copy=False)
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def open_ingest(
+    store: SqliteStore, claims: Claims, source: SourceFacts, *, actor: Actor, fingerprint: str | None = None
+) -> Ingest:
+    """Begin a run of a source: count it, recall where the run before left and what it had sent.
+
+    Disagreements that a killed run left undone are found first.
+    """
+    disagree.heal(store, claims, actor)
+
+    def job(transaction: SqliteTransaction) -> tuple[int, int]:
+        number = transaction.next_run(source.name)
+        record = RunRecord(source.name, number, transaction.recorded, None, "running", None, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        transaction.save_run(source.name, number, orjson.dumps(record).decode())
+        return number, transaction.recorded
+
+    number, started = store.write(job, actor=actor.name, request=actor.request, source=source.name)
+    with store.reader() as connection:
+        cursor, before = reading.source_state(connection, source.name)
+        parts = reading.seen(connection, source.name)
+    whole = source.manner == "whole"
+    memory = Seen(number, parts) if whole else Recent.of(number, parts)
+    if isinstance(memory, Seen):
+        memory.parts = len(parts)
+    present = withdraw.Present() if whole and source.gone == "end" else None
+    known = orjson.loads(cursor) if cursor else None
+    return Ingest(
+        store, claims, source, actor, number, started, known, before, fingerprint, memory, present
+    )  # fmt: skip
