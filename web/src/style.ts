@@ -59,7 +59,7 @@ function sourcesOf(sheets: Sheet[]): Record<string, SourceSpecification> {
 function groundLayers(sheet: Sheet, palette: Palette): LayerSpecification[] {
   return [
     { id: `${shapesOf(sheet)}-fill`, type: "fill", source: shapesOf(sheet), filter: ["==", ["geometry-type"], "Polygon"],
-      paint: { "fill-color": ["coalesce", ["get", "paint"], palette.ground], "fill-opacity": ["case", ["has", "paint"], 0.85, 1] } },
+      paint: { "fill-antialias": false, "fill-color": ["coalesce", ["get", "paint"], palette.ground], "fill-opacity": ["case", ["has", "paint"], 0.85, 1] } },
     { id: `${shapesOf(sheet)}-line`, type: "line", source: shapesOf(sheet), layout: { "line-join": "round" },
       paint: { "line-color": palette.line, "line-width": ["interpolate", ["linear"], ["zoom"], 6, 0.6, 12, 1.6] } },
   ];
@@ -69,7 +69,7 @@ function shapeLayers(sheet: Sheet, palette: Palette): LayerSpecification[] {
   const colour = palette.layers[sheet.index % palette.layers.length] ?? palette.ink;
   return [
     { id: `${shapesOf(sheet)}-fill`, type: "fill", source: shapesOf(sheet), filter: ["==", ["geometry-type"], "Polygon"],
-      paint: { "fill-color": ["coalesce", ["get", "paint"], colour], "fill-opacity": ["case", ["has", "paint"], 0.75, 0.14] } },
+      paint: { "fill-antialias": false, "fill-color": ["coalesce", ["get", "paint"], colour], "fill-opacity": ["case", ["has", "paint"], 0.75, 0.14] } },
     { id: `${shapesOf(sheet)}-line`, type: "line", source: shapesOf(sheet), layout: { "line-join": "round", "line-cap": "round" },
       paint: { "line-color": ["coalesce", ["get", "paint"], colour], "line-opacity": 0.85, "line-width": ["interpolate", ["linear"], ["zoom"], 9, 1.2, 15, 3.5] } },
   ];
@@ -79,7 +79,7 @@ function pointLayers(sheet: Sheet): LayerSpecification[] {
   const layers: LayerSpecification[] = [
     { id: `${pointsOf(sheet)}-marks`, type: "symbol", source: pointsOf(sheet), filter: ["!", ["has", "point_count"]],
       layout: { "icon-image": ["coalesce", ["get", "sign"], `mark|${sheet.index % 8}`], "icon-allow-overlap": true,
-        "symbol-sort-key": ["coalesce", ["get", "value"], 0] } },
+        "icon-padding": 1, "symbol-sort-key": ["coalesce", ["get", "value"], 0] } },
   ];
   if (clustered(sheet)) {
     layers.push({ id: `${pointsOf(sheet)}-groups`, type: "symbol", source: pointsOf(sheet), filter: ["has", "point_count"],
@@ -91,11 +91,11 @@ function pointLayers(sheet: Sheet): LayerSpecification[] {
 function nameLayers(sheets: Sheet[]): LayerSpecification[] {
   const names: LayerSpecification[] = [
     { id: "area-names", type: "symbol", source: "areas", layout: { "icon-image": ["concat", "name|area|", ["get", "name"]],
-      "icon-anchor": "top", "icon-offset": [0, 13], "icon-padding": 3 } },
+      "icon-anchor": "top", "icon-offset": [0, 15], "icon-padding": 1 } },
   ];
   return names.concat(sheets.filter((sheet) => !sheet.ground).map((sheet) => ({
     id: `${pointsOf(sheet)}-names`, type: "symbol", source: pointsOf(sheet), minzoom: 12.5, filter: ["!", ["has", "point_count"]],
-    layout: { "icon-image": ["concat", "name|place|", ["get", "name"]], "icon-anchor": "top", "icon-offset": [0, 11], "icon-padding": 3 },
+    layout: { "icon-image": ["concat", "name|place|", ["get", "name"]], "icon-anchor": "top", "icon-offset": [0, 12], "icon-padding": 1 },
   })));
 }
 

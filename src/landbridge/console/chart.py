@@ -16,8 +16,8 @@ from landbridge.console.figure import is_number
 from landbridge.console.moment import local
 from landbridge.model.answer import Point
 
-WIDTH, HEIGHT = 640.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 14.0, 30.0
+WIDTH, HEIGHT = 480.0, 220.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 14.0, 30.0
 GAP = 3.5  # a step this many times the usual one is a gap
 LINES = 6  # lines that can be told apart
 
@@ -67,11 +67,11 @@ def step_of(span: float, marks: int) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
 
 
-def value_ticks(low: float, high: float) -> list[float]:
-    """Round values that span the data."""
+def value_ticks(low: float, high: float, whole: bool = False) -> list[float]:
+    """Round values that span the data; no fractions where the data has none."""
     if low == high:
         low, high = low - (abs(low) * 0.1 or 1), high + (abs(high) * 0.1 or 1)
-    step = step_of(high - low, 4)
+    step = max(step_of(high - low, 4), 1.0 if whole else 0.0)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(number * step, 10) for number in range(first, last + 1)]
 
@@ -86,7 +86,7 @@ CLOCK_STEPS = (
 def time_ticks(first: int, last: int, zone: ZoneInfo) -> list[tuple[int, str]]:
     """Round times on the city's clock, with their texts; about five."""
     seconds = max((last - first) / 1e6, 1)
-    step, form = next((step for step in CLOCK_STEPS if seconds / step[0] <= 5.5), CLOCK_STEPS[-1])
+    step, form = next((step for step in CLOCK_STEPS if seconds / step[0] <= 4.5), CLOCK_STEPS[-1])
     start = local(first, zone).replace(second=0, microsecond=0)
     start = start.replace(hour=0, minute=0) if step >= 3600 else start.replace(minute=0)
     found: list[tuple[int, str]] = []
@@ -149,14 +149,14 @@ def draw(points: Sequence[Point], zone: ZoneInfo) -> Chart | None:
     if len(numbers) < 2:
         return None
     values = [float(p.value) for p in numbers]  # type: ignore[arg-type]
-    ticks = value_ticks(min(values), max(values))
+    ticks = value_ticks(min(values), max(values), all(value.is_integer() for value in values))
     place = Placing(numbers[0].time, numbers[-1].time, ticks[0], ticks[-1])
     owners = list(dict.fromkeys(p.owner for p in numbers))[:LINES]
     ordered = sorted(points, key=lambda p: p.time)
     return Chart(
         lines=tuple(line(owner, [p for p in ordered if p.owner == owner], place) for owner in owners),
         across=tuple(Tick(place.across(at), text) for at, text in time_ticks(place.first, place.last, zone)),
-        up=tuple(Tick(place.up(value), f"{value:g}") for value in ticks),
+        up=tuple(Tick(place.up(value), f"{value:,.10g}") for value in ticks),
         low=min(values),
         high=max(values),
         first=place.first,

@@ -10,21 +10,18 @@ from landbridge.console.chart import Chart, draw
 from landbridge.console.download import table, wanted
 from landbridge.console.figure import (
     Figure,
-    default_instance,
-    display_name,
     figure,
     is_number,
     observed,
     subs,
 )
 from landbridge.console.language import mark
-from landbridge.console.mapdata import PLACED_BY
+from landbridge.console.naming import area_of, documents_by_id, known_names, name_of
 from landbridge.console.outline import Drawing, areas, drawn, location_of, middle
 from landbridge.console.page import Visit, packed
 from landbridge.errors import Missing
 from landbridge.model.answer import Document, Point, Trace
 from landbridge.model.instant import format_instant
-from landbridge.model.query import Query
 
 STANDINGS: dict[str, tuple[str, str]] = {  # standing -> sign, word
     "value": ("", mark("value")),
@@ -78,18 +75,20 @@ def entity(visit: Visit) -> Response:
     if wanted(visit):
         columns = ("time", "value", "source", "recorded", "withdrawn")
         return table(visit, f"{id} {charted or ''}", columns, map(point_row, points))
+    names = known_names(visit, [link for a in shown for c in a.claims for link in c.shown.links])
     disagreements = visit.reading.disagreements(visit.actor, entity=id, limit=20, tenant=visit.tenant)
     return visit.page(
         "entity.html.j2",
         document=document,
-        name=display_name(document, visit.language),
+        name=name_of(visit, document),
         attributes=shown,
         charted=next((a for a in shown if a.name == charted), None),
         chartable=[a for a in shown if a.numeric],
         chart=chart,
         points=points[::-1][:TABLED],
         drawing=small_map(visit, document),
-        out=links_out(visit, shown),
+        out=links_out(shown, names),
+        names=names,
         into=links_in(visit, id),
         disagreements=disagreements,
         standings=STANDINGS,
@@ -160,23 +159,15 @@ def point_row(point: Point) -> tuple[object, ...]:
 
 
 def small_map(visit: Visit, document: Document) -> Drawing | None:
-    """Where the entity lies on the city's outlines; itself as the only outline where it is an area."""
-    own = location_of(document)
-    if own is None:
-        instance = default_instance(document, PLACED_BY)
-        around = neighbour(visit, instance.get("object") if instance else None)
+    """Where the entity lies on the city's outlines, or where the area lies that it speaks of."""
+    own, area = location_of(document), area_of(document)
+    if own is None and area is not None:
+        around = documents_by_id(visit, [area]).get(area)
         own = location_of(around) if around else None
     if own is None or (at := middle(own)) is None:
         return None
     ground = areas(visit.reading, visit.actor, visit.tenant)
     return drawn(ground, [(at, document["id"], document["type"][0], "")], width=320.0)
-
-
-def neighbour(visit: Visit, id: object) -> Document | None:
-    if not isinstance(id, str):
-        return None
-    found = visit.reading.query(visit.actor, Query(tenant=visit.tenant, ids=(id,), limit=1)).documents
-    return found[0] if found else None
 
 
 @dataclass(frozen=True)
@@ -190,10 +181,9 @@ class Linked:
     known: bool
 
 
-def links_out(visit: Visit, shown: Sequence[Attribute]) -> list[Linked]:
+def links_out(shown: Sequence[Attribute], names: Mapping[str, tuple[str, str]]) -> list[Linked]:
     """What the entity points at, with names where the pool knows them."""
     pairs = [(a, id) for a in shown for id in dict.fromkeys(i for c in a.claims for i in c.shown.links)]
-    names = known_names(visit, [id for _, id in pairs])
     return [Linked(id, *names.get(id, (id, "")), a.label, id in names) for a, id in pairs]
 
 
@@ -208,16 +198,6 @@ def links_in(visit: Visit, id: str) -> list[Linked]:
     ]
 
 
-def known_names(visit: Visit, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Name and type of those ids that the pool has."""
-    if not ids:
-        return {}
-    wanted = tuple(dict.fromkeys(ids))[:200]
-    page = visit.reading.query(visit.actor, Query(tenant=visit.tenant, ids=wanted, limit=len(wanted)))
-    language = visit.language
-    return {d["id"]: (display_name(d, language), language.term(d["type"][0])) for d in page.documents}
-
-
 def card_view(visit: Visit, id: str) -> Mapping[str, Any] | None:
     """What a map's card says of an entity; None where it is unknown."""
     try:
@@ -228,7 +208,7 @@ def card_view(visit: Visit, id: str) -> Mapping[str, Any] | None:
     shown = [a for a in attributes(visit, document, traces) if a.kind not in ("GeoProperty",) and a.name != "name"]
     return {
         "id": id,
-        "name": display_name(document, visit.language),
+        "name": name_of(visit, document),
         "type": visit.language.term(document["type"][0]),
         "attributes": shown[:CARD],
         "more": max(0, len(shown) - CARD),

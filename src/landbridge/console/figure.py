@@ -141,15 +141,15 @@ def default_instance(document: Document, attribute: str) -> Instance | None:
     return instances[0] if instances else None
 
 
-def display_name(document: Document, language: Language) -> str:
-    """What people call an entity: its name in their language, else the end of its id."""
+def own_name(document: Document, language: Language) -> str:
+    """What an entity says it is called, in the reader's language; empty where it does not say."""
     for attribute in NAMES:
         instance = default_instance(document, attribute)
         if instance:
             shown = figure(instance, language).text
             if shown:
                 return shown
-    return short_id(document["id"])
+    return ""
 
 
 def short_id(id: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from starlette.responses import Response
 
 from landbridge.console.download import table, wanted
-from landbridge.console.figure import Figure, default_instance, display_name, figure, is_number
+from landbridge.console.figure import Figure, default_instance, figure, is_number
 from landbridge.console.mapdata import documents_of
+from landbridge.console.naming import names_of
 from landbridge.console.page import Visit
 from landbridge.errors import Missing
 from landbridge.model.answer import Document, TypeSummary
@@ -26,8 +27,8 @@ def search(visit: Visit) -> Response:
     """GET /search?q=."""
     text = visit.asked("q").strip()[:200]
     documents = visit.reading.search(visit.actor, text, limit=FOUND, tenant=visit.tenant) if text else []
-    language = visit.language
-    found = [(d["id"], display_name(d, language), language.term(d["type"][0])) for d in documents]
+    names = names_of(visit, documents)
+    found = [(d["id"], names[d["id"]], visit.language.term(d["type"][0])) for d in documents]
     return visit.page("search.html.j2", text=text, found=found, cut=len(found) == FOUND, screen="search")
 
 
@@ -60,12 +61,13 @@ def types(visit: Visit) -> Response:
         visit.actor, Query(tenant=visit.tenant, types=Has(type), order=order, limit=PAGE, after=after)
     )
     columns = columns_of(summary, page.documents)
+    names = names_of(visit, page.documents)
     return visit.page(
         "type.html.j2",
         type=type,
         summary=summary,
         columns=columns,
-        rows=[row(visit, document, columns) for document in page.documents],
+        rows=[(d["id"], names[d["id"]], cells(visit, d, columns)) for d in page.documents],
         sort=sort,
         down=down,
         following=page.next,
@@ -86,10 +88,9 @@ def columns_of(summary: TypeSummary, documents: Sequence[Document]) -> list[str]
     return sorted(told, key=weight)[:COLUMNS]
 
 
-def row(visit: Visit, document: Document, columns: Sequence[str]) -> tuple[str, str, list[Figure | None]]:
-    cells = [default_instance(document, name) for name in columns]
-    shown = [figure(cell, visit.language) if cell else None for cell in cells]
-    return document["id"], display_name(document, visit.language), shown
+def cells(visit: Visit, document: Document, columns: Sequence[str]) -> list[Figure | None]:
+    found = [default_instance(document, name) for name in columns]
+    return [figure(instance, visit.language) if instance else None for instance in found]
 
 
 def download_type(visit: Visit, summary: TypeSummary) -> Response:

@@ -4,15 +4,16 @@ An entity without a place of its own stands where its `refArea` lies; its featur
 the area itself can take the value's colour.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
-from landbridge.console.figure import default_instance, display_name, figure, is_number, observed
+from landbridge.console.figure import default_instance, figure, is_number, observed
 from landbridge.console.moment import absolute
+from landbridge.console.naming import AREA_LINK, area_of, documents_by_id, names_of
 from landbridge.console.outline import AREA, location_of, middle
 from landbridge.console.page import Visit, packed
 from landbridge.console.unit import symbol
@@ -21,7 +22,6 @@ from landbridge.model.answer import Document, TypeSummary
 from landbridge.model.query import Has, Query, Spatial
 
 PREFERRED = ("pm25", "airQualityIndex", "aqi", "confirmedCases", "temperature", "availableSpotNumber", "waterLevel")
-PLACED_BY = "refArea"
 SAMPLE = 40  # entities looked at to learn which attributes are numbers
 MOST = 10_000  # features of one answer
 PAGE = 500
@@ -56,7 +56,7 @@ def layers(visit: Visit) -> list[Layer]:
 
 
 def layer(visit: Visit, summary: TypeSummary) -> Layer:
-    placed = summary.located or PLACED_BY in summary.attributes
+    placed = summary.located or AREA_LINK in summary.attributes
     measures = measures_of(visit, summary) if placed else ()
     label = visit.language.term(summary.type)
     return Layer(summary.type, label, summary.entities, placed, measures, summary.type == AREA)
@@ -90,43 +90,24 @@ def main_value(document: Document) -> str | None:
     return next((name for name in PREFERRED if name in numeric), numeric[0] if numeric else None)
 
 
-class Areas:
-    """Where areas lie, looked up once for one answer."""
-
-    def __init__(self, visit: Visit) -> None:
-        self.visit = visit
-        self.known: dict[str, Any] = {}
-
-    def middle(self, id: str) -> tuple[float, float] | None:
-        if id not in self.known:
-            query = Query(tenant=self.visit.tenant, ids=(id,), limit=1)
-            documents = self.visit.reading.query(self.visit.actor, query).documents
-            shape = location_of(documents[0]) if documents else None
-            self.known[id] = middle(shape) if shape else None
-        found: tuple[float, float] | None = self.known[id]
-        return found
-
-
-def feature(visit: Visit, document: Document, value: str | None, areas: Areas) -> dict[str, Any] | None:
-    """One entity as a GeoJSON feature; None where it has no place."""
-    geometry, area = location_of(document), None
-    if geometry is None:
-        instance = default_instance(document, PLACED_BY)
-        area = instance.get("object") if instance else None
-        position = areas.middle(area) if isinstance(area, str) else None
-        if position is None:
-            return None
-        geometry = {"type": "Point", "coordinates": [round(part, 6) for part in position]}
-    properties = {
-        "id": document["id"],
-        "type": document["type"][0],
-        "name": display_name(document, visit.language),
-        "area": area,
-    }
-    shown = value if value in document["attrs"] else main_value(document)
-    if shown:
-        properties |= value_properties(visit, document, shown)
-    return {"type": "Feature", "geometry": geometry, "properties": properties}
+def features(visit: Visit, documents: Sequence[Document], value: str | None) -> list[dict[str, Any]]:
+    """Entities as GeoJSON features; those without a place are left out."""
+    names = names_of(visit, documents)
+    unplaced = [area for d in documents if location_of(d) is None and (area := area_of(d))]
+    around = {id: location_of(area) for id, area in documents_by_id(visit, unplaced).items()}
+    middles = {id: middle(shape) for id, shape in around.items() if shape}
+    found = []
+    for document in documents:
+        geometry: Mapping[str, Any] | None = location_of(document)
+        area = area_of(document) if geometry is None else None
+        if geometry is None and (at := middles.get(area or "")):
+            geometry = {"type": "Point", "coordinates": [round(part, 6) for part in at]}
+        if geometry:
+            told = {"id": document["id"], "type": document["type"][0], "name": names[document["id"]], "area": area}
+            shown = value if value in document["attrs"] else main_value(document)
+            more = value_properties(visit, document, shown) if shown else {}
+            found.append({"type": "Feature", "geometry": geometry, "properties": told | more})
+    return found
 
 
 def value_properties(visit: Visit, document: Document, attribute: str) -> dict[str, Any]:
@@ -184,14 +165,13 @@ def map_features(visit: Visit) -> Response:
     types = visit.request.query_params.getlist("type")
     if not types and not ids:
         raise InvalidQuery("Neither type nor id is given.", hint="Add ?type=AirQualityObserved, for instance.")
-    value, areas = visit.asked("value") or None, Areas(visit)
-    found: list[Mapping[str, Any]] = []
+    value = visit.asked("value") or None
+    found: list[dict[str, Any]] = []
     for type in types or [""]:
         query = Query(
             tenant=visit.tenant, types=Has(type) if type else None, ids=ids, geo=box_query(visit.asked("bbox"))
         )
-        shown = (feature(visit, document, value, areas) for document in documents_of(visit, query, MOST + 1))
-        found += [one for one in shown if one is not None]
+        found += features(visit, list(documents_of(visit, query, MOST + 1)), value)
     collection = {
         "type": "FeatureCollection",
         "version": visit.reading.version(),

@@ -3,8 +3,8 @@
 from starlette.responses import Response
 
 from landbridge.console.entity import card_view
-from landbridge.console.figure import display_name
-from landbridge.console.mapdata import PREFERRED, Areas, Layer, documents_of, feature, layer_facts, layers
+from landbridge.console.mapdata import PREFERRED, Layer, documents_of, features, layer_facts, layers
+from landbridge.console.naming import names_of
 from landbridge.console.outline import areas, drawn, middle
 from landbridge.console.page import Visit
 from landbridge.model.query import Has, Query
@@ -18,18 +18,15 @@ def overview(visit: Visit) -> Response:
     found = layers(visit)
     shown = chosen(visit, found)
     spots, lists = [], {}
-    places = Areas(visit)
     for layer in found:
         if layer.ground or not layer.located:
             continue
-        query = Query(tenant=visit.tenant, types=Has(layer.type))
-        documents = list(documents_of(visit, query, DRAWN))
-        lists[layer.type] = [(d["id"], display_name(d, visit.language)) for d in documents[:LISTED]]
-        if layer.type in shown:
-            for document in documents:
-                one = feature(visit, document, None, places)
-                if one and (at := middle(one["geometry"])):
-                    spots.append((at, document["id"], layer.type, one["properties"]["name"]))
+        documents = list(documents_of(visit, Query(tenant=visit.tenant, types=Has(layer.type)), DRAWN))
+        names = names_of(visit, documents[:LISTED])
+        lists[layer.type] = list(names.items())
+        for one in features(visit, documents, None) if layer.type in shown else ():
+            if at := middle(one["geometry"]):
+                spots.append((at, one["properties"]["id"], layer.type, one["properties"]["name"]))
     ground = areas(visit.reading, visit.actor, visit.tenant)
     colour_type, _, colour = visit.asked("colour", first_colour(found)).rpartition("|")
     return visit.page(
@@ -39,7 +36,7 @@ def overview(visit: Visit) -> Response:
         lists=lists,
         facts=layer_facts(found),
         drawing=drawn(ground, spots),
-        ground=[(d["id"], display_name(d, visit.language)) for d in ground],
+        ground=list(names_of(visit, ground).items()),
         colour_type=colour_type,
         colour=colour,
         card=card_view(visit, visit.asked("entity")) if visit.asked("entity") else None,

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from landbridge.console.download import table, wanted
-from landbridge.console.entity import known_names
+from landbridge.console.naming import known_names
 from landbridge.console.page import HEADERS, Visit
 from landbridge.errors import InvalidQuery
 from landbridge.model.answer import Disagreement, RejectGroup

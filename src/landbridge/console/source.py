@@ -1,9 +1,12 @@
 """Sources: where data comes from, who answers for it, is it well?"""
 
+import re
+
 from starlette.responses import Response
 
 from landbridge.console.download import table, wanted
 from landbridge.console.language import mark
+from landbridge.console.moment import span
 from landbridge.console.page import Visit
 from landbridge.errors import Missing
 from landbridge.model.answer import RunRecord, SourceState
@@ -16,7 +19,8 @@ STATES: dict[str, tuple[str, str, str]] = {  # state -> class, sign, word
     "failed": ("bad", "✕", mark("failed")),
     "never": ("idle", "○", mark("not yet run")),
 }
-SCHEDULES = {"once": mark("once"), None: mark("when asked")}
+EVERY = re.compile(r"every (\d+) ?([smhd])\w*\Z")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 RUNS = 30
 SOURCE_COLUMNS = ("source", "kind", "owner", "licence", "schedule", "state", "lastRun", "rows", "rejects")
 RUN_COLUMNS = (
@@ -28,6 +32,18 @@ RUN_COLUMNS = (
 def state_of(run: RunRecord | None) -> tuple[str, str, str]:
     """How a run went: a class for its colour, a sign and a word."""
     return STATES.get(run.state if run else "never", STATES["never"])
+
+
+def schedule_text(visit: Visit, schedule: str | None) -> str:
+    """A schedule for people; a cron line stays as it is."""
+    if not schedule:
+        return visit.language.gettext("when asked")
+    if schedule == "once":
+        return visit.language.gettext("once")
+    if told := EVERY.match(schedule):
+        every = span(int(told[1]) * SECONDS[told[2]], visit.language)
+        return visit.language.gettext("every %(span)s") % {"span": every}
+    return schedule
 
 
 def missed(run: RunRecord | None) -> int:
@@ -58,7 +74,12 @@ def sources(visit: Visit) -> Response:
     if wanted(visit):
         return table(visit, "sources", SOURCE_COLUMNS, map(source_row, ordered))
     return visit.page(
-        "sources.html.j2", sources=ordered, state_of=state_of, missed=missed, schedules=SCHEDULES, screen="sources"
+        "sources.html.j2",
+        sources=ordered,
+        state_of=state_of,
+        missed=missed,
+        schedule_text=schedule_text,
+        screen="sources",
     )
 
 
@@ -78,6 +99,6 @@ def source(visit: Visit) -> Response:
         rejects=visit.reading.rejects(visit.actor, name, examples=1) if visit.may("raw") else (),
         raw=visit.may("raw"),
         state_of=state_of,
-        schedules=SCHEDULES,
+        schedule_text=schedule_text,
         screen="sources",
     )
