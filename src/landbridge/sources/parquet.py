@@ -47,6 +47,9 @@ def rows(file: File, notes: list[str], columns: tuple[str, ...]) -> Iterator[Bat
             shapes = geometries(opened.schema_arrow.metadata or {}, file, notes)
             for batch in opened.iter_batches(BATCH_ROWS, columns=list(columns) or None, use_threads=False):
                 yield Batch(plain(batch, shapes), origin=file.name)
+            if not opened.metadata.num_rows:
+                empty = opened.schema_arrow.empty_table().select(list(columns) or names)
+                yield Batch(plain(pa.RecordBatch.from_pylist([], schema=empty.schema), shapes), origin=file.name)
     except UNREADABLE as error:
         raise damaged(file, error) from error
 
