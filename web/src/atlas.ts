@@ -200,8 +200,18 @@ export class Atlas {
       this.put(pointsOf(sheet), visible ? [...places.filter(isPoint), ...signed] : []);
     }
     const named = this.sheets.filter((sheet) => sheet.ground && this.shown.has(sheet.type)).flatMap((sheet) => this.all(sheet.type));
+    this.raise();
     this.put("areas", named.map((one) => ({ ...one, geometry: { type: "Point" as const, coordinates: middle(one.geometry) } })));
     this.ring();
+  }
+
+  /** The coloured layer lies over the others. */
+  private raise(): void {
+    const sheet = this.sheets.find((one) => one.type === this.measure?.type);
+    for (const part of sheet ? ["marks", "groups"] : []) {
+      const id = `${pointsOf(sheet as Sheet)}-${part}`;
+      if (this.map.getLayer(id)) this.map.moveLayer(id, "chosen-line");
+    }
   }
 
   private put(source: string, features: Place[]): void {
@@ -234,7 +244,7 @@ export class Atlas {
     this.ring();
     if (!this.chosen || !fly) return;
     const animate = !this.calm.matches;
-    if (isPoint(this.chosen)) this.map.easeTo({ center: middle(this.chosen.geometry) as [number, number], zoom: Math.max(this.map.getZoom(), 11), animate });
+    if (isPoint(this.chosen)) this.map.easeTo({ center: middle(this.chosen.geometry) as [number, number], zoom: Math.max(this.map.getZoom(), 10), animate });
     else this.map.fitBounds(boxOf([this.chosen]) ?? [0, 0, 0, 0], { padding: PADDING, maxZoom: 15, animate });
   }
 

@@ -50,9 +50,9 @@ class Layer:
 
 
 def layers(visit: Visit) -> list[Layer]:
-    """The types of the city that can be placed, largest meaning first: those with measures, then by name."""
+    """The types of the city: those with measures first, the ground last; in one order whatever the language."""
     found = [layer(visit, summary) for summary in visit.reading.types(visit.actor, tenant=visit.tenant)]
-    return sorted(found, key=lambda layer: (layer.ground, not layer.measures, layer.label))
+    return sorted(found, key=lambda layer: (layer.ground, not layer.measures, layer.type))
 
 
 def layer(visit: Visit, summary: TypeSummary) -> Layer:
