@@ -1,6 +1,6 @@
 """`python -m landbridge` is the command `landbridge`."""
 
-from landbridge.cli import main
+import runpy
 
 if __name__ == "__main__":
-    main()
+    runpy.run_module("landbridge.cli", run_name="__main__", alter_sys=True)

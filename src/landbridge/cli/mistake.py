@@ -198,12 +198,16 @@ def district(path: Path | None) -> BaseGeometry | None:
     try:
         document = orjson.loads(path.read_bytes())
         features: Sequence[Any] = document.get("features") or [document]
-        shapes = [shapely.from_geojson(orjson.dumps(f.get("geometry", f))) for f in features]
-    except (ValueError, AttributeError, shapely.GEOSException) as error:
-        raise InvalidSettings(
-            f"`district` names a file that is no GeoJSON: {error}.",
-            where=path.name,
-            hint="Give the outline as GeoJSON.",
-        ) from None
+        shapes = shapely.from_geojson([orjson.dumps(f.get("geometry", f)) for f in features], on_invalid="ignore")
+    except (ValueError, AttributeError) as error:
+        raise no_outline(path, str(error)) from None
+    if None in list(shapes):
+        raise no_outline(path, "a geometry is not readable")
     outline: BaseGeometry = shapely.buffer(shapely.union_all(shapely.make_valid(shapes)), NEAR)
     return outline
+
+
+def no_outline(path: Path, why: str) -> InvalidSettings:
+    return InvalidSettings(
+        f"`district` names a file that is no GeoJSON: {why}.", where=path.name, hint="Give the outline as GeoJSON."
+    )

@@ -21,11 +21,16 @@ Examples:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: LANDBRIDGE_PORT or 8000]"
 )
-@click.option("--open-to-all", is_flag=True, help="Listen on a public address although there is no token.")
+@click.option("--open", "open_to_all", is_flag=True, help="Listen on a public address although there is no token.")
 def serve(folder: Path, host: str | None, port: int | None, open_to_all: bool) -> None:
     """Run a city: pull its sources when they are due, follow its streams, and serve the API and the console.
 
     Ends cleanly with Ctrl-C or TERM. Without a token only this machine may ask; on another address it does not
-    start before there is one, unless --open-to-all says that this is meant.
+    start before there is one, unless --open says that this is meant.
     """
-    run(folder, host=host, port=port, open_to_all=open_to_all)
+    run(folder, host=host, port=port, open_to_all=open_to_all, ready=tell_address)
+
+
+def tell_address(address: str) -> None:
+    """Say where the console is, as soon as it answers."""
+    click.echo(f"Open {address} in a browser. Ctrl-C ends it.")
