@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-import orjson
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 from google.transit.gtfs_realtime_pb2 import FeedMessage
@@ -103,6 +102,5 @@ def records(
         try:
             yield from [(number, row) for row in rows_of(feed.header, entity)]
         except Invalid as error:
-            row = {"_id": entity.id, member: str(getattr(entity, member))[:4096]}
-            orjson.dumps(row)
+            row = {"_id": str(entity.id), member: str(getattr(entity, member))[:4096]}
             rejects.append(Reject(f"{file.name} entity {number}", error.message, row))

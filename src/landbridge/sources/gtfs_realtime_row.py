@@ -43,7 +43,7 @@ ALERT = columns(
 def vehicle_rows(header: Any, entity: Any) -> Iterator[Row]:
     """The one row of a vehicle position."""
     vehicle = entity.vehicle
-    row = {"_id": entity.id, "_timestamp": moment(header, "timestamp"), **trip_cells(vehicle.trip)}
+    row = {"_id": text(entity, "id"), "_timestamp": moment(header, "timestamp"), **trip_cells(vehicle.trip)}
     row |= vehicle_cells(vehicle.vehicle) | {"license_plate": text(vehicle.vehicle, "license_plate")}
     for name in ("latitude", "longitude", "bearing", "odometer", "speed"):
         row[name] = number(vehicle.position, name)
@@ -57,7 +57,7 @@ def vehicle_rows(header: Any, entity: Any) -> Iterator[Row]:
 def trip_rows(header: Any, entity: Any) -> Iterator[Row]:
     """A row for each stop time update; one without a stop where there is none (a cancelled trip)."""
     update = entity.trip_update
-    trip = {"_id": entity.id, "_timestamp": moment(header, "timestamp"), **trip_cells(update.trip)}
+    trip = {"_id": text(entity, "id"), "_timestamp": moment(header, "timestamp"), **trip_cells(update.trip)}
     trip |= vehicle_cells(update.vehicle) | {
         "timestamp": moment(update, "timestamp"),
         "delay": value(update, "delay"),
@@ -77,7 +77,7 @@ def trip_rows(header: Any, entity: Any) -> Iterator[Row]:
 def alert_rows(header: Any, entity: Any) -> Iterator[Row]:
     """The one row of an alert: texts as language maps, periods and informed entities as JSON."""
     alert = entity.alert
-    row = {"_id": entity.id, "_timestamp": moment(header, "timestamp")}
+    row = {"_id": text(entity, "id"), "_timestamp": moment(header, "timestamp")}
     row |= {name: word(alert, name) for name in ("cause", "effect", "severity_level")}
     row |= {name: languages(getattr(alert, name)) for name in ("header_text", "description_text", "url")}
     periods = [{name: moment(period, name) for name in ("start", "end")} for period in alert.active_period]
@@ -112,12 +112,18 @@ def vehicle_cells(vehicle: Any) -> Row:
 
 def value(message: Any, name: str) -> Any:
     """A field's value, or None where the feed does not say it."""
-    return getattr(message, name) if message.HasField(name) else None
+    if not message.HasField(name):
+        return None
+    found = getattr(message, name)
+    return text(message, name) if isinstance(found, bytes) else found
 
 
 def text(message: Any, name: str) -> str | None:
-    """A text; an empty one says nothing."""
-    return str(getattr(message, name)) or None
+    """A text; an empty one says nothing. Raises Invalid for bytes that are none."""
+    found = getattr(message, name)
+    if isinstance(found, bytes):
+        raise Invalid(f"{name} is no text in UTF-8.")
+    return str(found) or None
 
 
 def number(message: Any, name: str) -> float | None:
@@ -148,5 +154,5 @@ def moment(message: Any, name: str) -> datetime.datetime | None:
 
 def languages(translated: Any) -> str | None:
     """A translated text as a language map; a text without a language is under `@none`."""
-    texts = {one.language or "@none": one.text for one in translated.translation}
+    texts = {text(one, "language") or "@none": text(one, "text") for one in translated.translation}
     return orjson.dumps(texts).decode() if texts else None

@@ -106,14 +106,16 @@ def kind_of(instance: Mapping[str, Any]) -> str | None:
     kind = instance.get("type", instance.get("@type"))
     if isinstance(kind, str) and kind in KINDS and KINDS[kind][0] in instance:
         return kind
-    members = [CONCISE[name] for name in instance if name in CONCISE]
-    if len(members) == 1 and "type" not in instance:
-        return "GeoProperty" if members == ["Property"] and is_shape(instance["value"]) else members[0]
-    return None
+    found = next((CONCISE[member] for member in CONCISE if member in instance), None)
+    if found is None or "type" in instance:
+        return None
+    return "GeoProperty" if found == "Property" and is_shape(instance["value"]) else found
 
 
 def is_shape(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("type") in SHAPES and bool({"coordinates", "geometries"} & set(value))
+    """Whether a value is a GeoJSON geometry."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    return isinstance(kind, str) and kind in SHAPES and ("coordinates" in value or "geometries" in value)
 
 
 def cells(name: str, instance: Any, related: bool, left: Counter[str]) -> Row:

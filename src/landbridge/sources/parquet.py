@@ -108,5 +108,5 @@ def is_binary(kind: pa.DataType) -> bool:
 def as_geojson(column: pa.Array) -> pa.Array:
     """WKB as GeoJSON text; what is no WKB becomes null."""
     cells = np.array(column.to_pylist(), dtype=object)
-    shapes = shapely.from_wkb(cells, on_invalid="ignore")  # type: ignore[no-untyped-call]
-    return pa.array(shapely.to_geojson(shapes), pa.string())  # type: ignore[no-untyped-call]
+    shapes = shapely.from_wkb(cells, on_invalid="ignore")
+    return pa.array(shapely.to_geojson(shapes), pa.string())
