@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from landbridge.errors import InvalidMapping, LandbridgeError
 from landbridge.sources.expectation import Checks
 from landbridge.sources.mapping.engine import Engine, Job
-from landbridge.sources.mapping.normal import quoted
 from landbridge.sources.mapping.statement import FAILED
 from landbridge.sources.mapping.wire import Header, pack, receive, send, unpack
 
@@ -34,6 +34,7 @@ class Worker:
         self.jobs: list[Job] = []
         self.deferred: list[int] = []  # the mappings that wait for the whole pull
         self.checks = Checks(())
+        self.whole = True
 
     def open(self, header: Header, body: bytes) -> None:
         limit = (int(header["memory"]) + SLACK) << 20
@@ -43,6 +44,10 @@ class Worker:
         )
         self.jobs = [self.engine.job(path, text, header["references"]) for path, text in header["files"]]
         self.checks = Checks(tuple(header["expectations"]))
+        self.whole = bool(header["whole"])
+        if not self.whole:
+            self.checks.refuse_gathering()
+        self.checks.expected  # noqa: B018  (raises where one is wrong)
         self.deferred = [
             place
             for place, job in enumerate(self.jobs)
@@ -72,11 +77,26 @@ class Worker:
     def feed(self, header: Header, body: bytes) -> None:
         table = unpack(body)
         self.engine.register(header["table"], table)
+        if not self.whole:
+            self.sift(header["table"], table)
         for place, job in enumerate(self.jobs):
             due = place not in self.deferred or header.get("now")
             if table.num_rows and due and header["table"] in job.statement.tables:  # an empty file may lack columns
                 self.answer(place, job, table.num_rows, header.get("batch"))
         send(self.out, {"kind": "done"})
+
+    def sift(self, name: str, table: pa.Table) -> None:
+        """Check a small batch's rows one by one; hide those that an expectation leaves out from the mappings."""
+        checks = self.checks.about(name)
+        if not checks.expectations:
+            return
+        results, failed, views = checks.evaluate(self.engine, table.num_rows)
+        rejects = checks.left_out(self.engine, name) if views else []
+        send(self.out, {"kind": "expected", "results": results, "rejects": rejects}, pack(failed))
+        self.engine.register(FAILED, failed)
+        if rejects:
+            left = pa.array([row for row, _ in rejects], pa.int64())
+            self.engine.register(name, table.filter(pc.invert(pc.is_in(table.column("_row"), value_set=left))))
 
     def finish(self, header: Header, body: bytes) -> None:
         """Run what waited for the whole pull, over the spooled tables, after the expectations."""
@@ -87,38 +107,24 @@ class Worker:
                 table = pa.ipc.open_file(file).read_all()
                 self.engine.register(name, table)
                 read += table.num_rows
-            left = self.expect(header["rows"])
+            self.expect(header["rows"])
             for place in self.deferred:
                 job = self.jobs[place]
                 if all(name in self.engine.tables for name in job.statement.tables):
                     self.answer(place, job, read, None)
-            self.drop_views(left)
-            for name in header["spools"]:
-                self.engine.connection.unregister(name)
-                del self.engine.tables[name]
+            self.engine.forget(list(header["spools"]))
         send(self.out, {"kind": "done"})
 
-    def expect(self, rows: int) -> list[str]:
+    def expect(self, rows: int) -> None:
         """Evaluate the expectations; hide the rows that they leave out from the mappings."""
         if not self.checks.expectations:
-            return []
+            return
         results, failed, views = self.checks.evaluate(self.engine, rows)
         rejects = [found for view in views for found in self.checks.left_out(self.engine, view)]
         send(self.out, {"kind": "expected", "results": results, "rejects": rejects}, pack(failed))
         self.engine.register(FAILED, failed)
-        for name in views:
-            table = self.engine.tables[name]
-            self.engine.connection.unregister(name)
-            self.engine.connection.register(f"__all {name}", table)
-            self.engine.do(
-                f"create temp view {quoted(name)} as select * from {quoted(f'__all {name}')}"
-                f" where _row not in (select row from __left_out)"
-            )
-        return list(views)
-
-    def drop_views(self, names: list[str]) -> None:
-        for name in names:
-            self.engine.do(f"drop view if exists {quoted(name)}")
+        if views:
+            self.engine.hide(views, "select row from __left_out")
 
     def answer(self, place: int, job: Job, read: int, batch: int | None) -> None:
         for plan, table, rejects in self.engine.run(job, read):

@@ -13,17 +13,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from landbridge.errors import InvalidMapping, TooMuch
+from landbridge.errors import InvalidMapping, InvalidSettings, TooMuch
 from landbridge.model.column import RowPlan
+from landbridge.sources.expectation import FAILED_SCHEMA
 from landbridge.sources.mapping.function import define, install
 from landbridge.sources.mapping.normal import REASON, literal, normalise, quoted
 from landbridge.sources.mapping.reject import Notebook, Notes, Noting, halve
 from landbridge.sources.mapping.rewrite import Carrying, render, with_rows
-from landbridge.sources.mapping.statement import FAILED, Node, Statement, analyse, parse, position
+from landbridge.sources.mapping.statement import FAILED, Node, Statement, analyse, check_functions, parse, position
 
 ROWS = 65_536  # rows of one batch that goes back
 FACTOR, FLOOR = 1_000, 1_000_000  # how many rows a mapping may make of those it reads
-EMPTY_FAILED = pa.table({"name": pa.array([], pa.string()), "series": pa.array([], pa.string())})
+QUIET = {"local_time": "__time_or_null", "strptime": "try_strptime"}
 Out = tuple[pa.Table, list[tuple[int, str]]]
 
 
@@ -64,12 +65,40 @@ class Engine:
         self.do("set lock_configuration = true")
         self.references: frozenset[str] = frozenset({FAILED})
         self.tables: dict[str, pa.Table] = {}
-        self.register(FAILED, EMPTY_FAILED)
+        self.hiding: dict[str, str] = {}  # by table, the condition on rows that are not left out
+        self.register(FAILED, FAILED_SCHEMA.empty_table())
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make a table readable by its name, as often as a mapping wants."""
         self.tables[name] = table
         self.connection.register(name, table)
+
+    def hide(self, names: Sequence[str], left_out: str) -> None:
+        """Keep rows that `left_out`, a query of row numbers, names from the mappings that read these tables."""
+        self.hiding = dict.fromkeys(names, f"_row not in ({left_out})")
+        for name in names:
+            self.show(name)
+
+    def show(self, name: str, keep: str = "true") -> None:
+        """Let mappings see the rows of a table that `keep`, a condition, admits and that are not hidden."""
+        table = self.tables[name]
+        self.do(f"drop view if exists {quoted(name)}")
+        self.connection.unregister(name)
+        if name not in self.hiding and keep == "true":
+            self.connection.register(name, table)
+            return
+        self.connection.register(f"__held {name}", table)
+        condition = f"{keep} and {self.hiding.get(name, 'true')}"
+        self.do(f"create temp view {quoted(name)} as select * from {quoted(f'__held {name}')} where {condition}")
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Let go of tables, and of what was hidden in them."""
+        self.hiding = {}
+        for name in names:
+            self.do(f"drop view if exists {quoted(name)}")
+            for held in (name, f"__held {name}"):
+                self.connection.unregister(held)
+            del self.tables[name]
 
     def do(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one statement to its end."""
@@ -83,6 +112,23 @@ class Engine:
         return Job(
             path, text, statement, render(self.connection, with_rows(statement, self.references, self.aggregates))
         )
+
+    def quiet_time(self, expression: str, where: str, table: str) -> str:
+        """An expression of an expectation's `time` as SQL that is NULL where it fails; raises InvalidSettings."""
+        try:
+            tree = parse(self.connection, f"select {expression}\nfrom {quoted(table)}", where)
+            check_functions(tree, expression, where)
+            if tree["type"] != "SELECT_NODE" or len(tree["select_list"]) != 1:
+                raise InvalidMapping("The time is no single expression.")
+            made = parse(self.connection, "select __moment(1)", where)
+            made["select_list"][0]["arguments"][0]["expression"] = quiet(tree["select_list"][0])
+            sql = render(self.connection, made).removeprefix("SELECT ")
+            self.do(f"explain select {sql} from {quoted(table)}")
+        except (InvalidMapping, duckdb.Error) as error:
+            reason = error.message if isinstance(error, InvalidMapping) else explained(error)[0]
+            hint = "Name a column, or write an expression such as  local_time(Date, Hour)."
+            raise InvalidSettings(f"`time` is '{expression[:80]}': {reason}", where=where, hint=hint) from None
+        return sql
 
     def run(self, job: Job, read: int) -> Iterator[tuple[RowPlan, pa.Table, list[tuple[int, str]]]]:
         """Run a mapping over the registered tables of `read` rows; yield its rows and rejects in parts."""
@@ -169,9 +215,8 @@ class Engine:
                         break
             raise self.located(job, held, notes, error)
         finally:
-            for name, table in held.items():
-                self.do(f"drop view if exists {quoted(name)}")
-                self.register(name, table)
+            for name in held:
+                self.show(name)
 
     def noted(self, job: Job, read: int) -> Notes:
         """Run the mapping with noting casts; the rows that noted a failure, with their reasons."""
@@ -195,14 +240,8 @@ class Engine:
         """Show the mapping only some rows of its tables: all but `bad`, or `part`."""
         keep = "not in" if part is None else "in"
         self.connection.register("__rows", pa.table({"row": pa.array(bad if part is None else part, pa.int64())}))
-        for name, table in held.items():
-            self.do(f"drop view if exists {quoted(name)}")
-            self.connection.unregister(name)
-            self.connection.register(f"__held {name}", table)
-            self.do(
-                f"create temp view {quoted(name)} as select * from {quoted(f'__held {name}')}"
-                f" where _row {keep} (select row from __rows)"
-            )
+        for name in held:
+            self.show(name, f"_row {keep} (select row from __rows)")
 
     def halved(self, job: Job, held: dict[str, pa.Table], notes: Notes) -> bool:
         """Find failing rows by running the mapping over ever smaller parts; whether any more was found."""
@@ -232,6 +271,19 @@ class Engine:
         except duckdb.Error as again:
             return self.mistake(job, again, len(prefix))
         return self.mistake(job, error, 10**9)
+
+
+def quiet(node: Any) -> Any:
+    """An expression's tree in which what can fail for a row gives NULL instead."""
+    if isinstance(node, list):
+        return [quiet(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: quiet(value) for key, value in node.items()}
+    if made.get("class") == "CAST":
+        made["try_cast"] = True
+    other = QUIET.get(str(made.get("function_name", "")).lower())
+    return {**made, "function_name": other, "qualified_name": {"path": [other]}} if other else made
 
 
 def is_data_error(error: duckdb.Error) -> bool:

@@ -22,6 +22,7 @@ from landbridge.sources.mapping.geometry import (
 FUNCTIONS = ("local_time", "number", "point", "wgs84_from_gcj02", "reject")
 # functions whose failures have a reason, and the twin that gives it from the same arguments
 EXPLAINED = {"local_time": "__local_time_problem", "number": "__number_problem", "point": "__point_problem"}
+NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "--", "–", "—")  # texts that say that there is no value
 WIDE, NARROW = "０１２３４５６７８９．，－＋", "0123456789.,-+"
 
 
@@ -39,6 +40,8 @@ def install(connection: duckdb.DuckDBPyConnection, time_zone: str, ambiguous: st
     ):
         define(connection, name, function, arguments, result)
     connection.execute("create macro __blank(x) as x is null or trim(cast(x as varchar)) = ''")
+    nothing = ", ".join(f"'{text}'" for text in NOTHING)
+    connection.execute(f"create macro __nothing(x) as x is null or lower(trim(cast(x as varchar))) in ({nothing})")
     for macro in (*time_macros(time_zone.replace("'", "")), *NUMBER_MACROS, *PLACE_MACROS):
         connection.execute(f"create macro {macro}")
 
@@ -67,7 +70,10 @@ def define(
 def time_macros(zone: str) -> tuple[str, ...]:
     """Times: text in the usual spellings, dates, and dates with an hour and a minute beside them."""
     day = r"regexp_replace(trim(replace(translate(cast(x as varchar), '年月/', '---'), '日', ' '))"
-    state = "case __local_state(t) when 1 then said || ' does not exist in {0}' when 2 then said || ' is there twice in {0}' end"
+    state = (
+        "case __local_state(t) when 1 then said || ' does not exist in {0}'"
+        " when 2 then said || ' is there twice in {0}' end"
+    )
     return (
         # 20200326, 2020/3/26, 2020.3.26 and 2020年3月26日 become ISO text
         (
@@ -76,8 +82,9 @@ def time_macros(zone: str) -> tuple[str, ...]:
         ),
         r"__zoned(x) as regexp_matches(x, ':\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$')",
         (
-            "__at(d, h, m) as case when try_cast(h as bigint) between 0 and 24 and try_cast(m as bigint) between 0 and 59"
-            " then try_cast(__iso(d) as timestamp) + to_hours(try_cast(h as bigint)) + to_minutes(try_cast(m as bigint)) end"
+            "__at(d, h, m) as case when try_cast(h as bigint) between 0 and 24"
+            " and try_cast(m as bigint) between 0 and 59 then try_cast(__iso(d) as timestamp)"
+            " + to_hours(try_cast(h as bigint)) + to_minutes(try_cast(m as bigint)) end"
         ),
         f"__state(t, said) as {state.format(zone)}",
         (
@@ -98,6 +105,10 @@ def time_macros(zone: str) -> tuple[str, ...]:
             " then __time_problem(__at(d, h, m), __said(d, h, m)) end"
         ),
         (
+            "__time_or_null(x) as __moment(x), (d, h) as __local_instant(__at(d, h, 0)),"
+            " (d, h, m) as __local_instant(__at(d, h, m))"
+        ),
+        (
             "local_time(x) as coalesce(__moment(x), error(__local_time_problem(x))),"
             " (d, h) as coalesce(__local_instant(__at(d, h, 0)), error(__local_time_problem(d, h))),"
             " (d, h, m) as coalesce(__local_instant(__at(d, h, m)), error(__local_time_problem(d, h, m)))"
@@ -106,13 +117,20 @@ def time_macros(zone: str) -> tuple[str, ...]:
 
 
 NUMBER_MACROS = (
-    rf"__clean(x) as regexp_replace(translate(cast(x as varchar), '{WIDE}', '{NARROW}'), '[\s\x{{00a0}}\x{{3000}}''_]', '', 'g')",
+    (
+        rf"__clean(x) as regexp_replace(translate(cast(x as varchar), '{WIDE}', '{NARROW}'),"
+        r" '[\s\x{00a0}\x{3000}''_]', '', 'g')"
+    ),
     (
         r"__decimal(c) as case when regexp_matches(c, '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$') then replace(c, ',', '')"
-        r" when regexp_matches(c, '^[+-]?\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})$') then replace(replace(c, '.', ''), ',', '.')"
+        r" when regexp_matches(c, '^[+-]?\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})$')"
+        r" then replace(replace(c, '.', ''), ',', '.')"
         r" when regexp_matches(c, '^[+-]?\d+,\d+$') then replace(c, ',', '.') else c end"
     ),
-    r"__number(c) as case when regexp_matches(c, '^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$') then try_cast(c as double) end",
+    (
+        r"__number(c) as case when regexp_matches(c, '^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$')"
+        r" then try_cast(c as double) end"
+    ),
     (
         "__number_problem(x) as case when not __blank(x) and __number(__decimal(__clean(x))) is null"
         " then '''' || cast(x as varchar) || ''' is no number' end"

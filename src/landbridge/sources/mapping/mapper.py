@@ -28,6 +28,12 @@ from landbridge.sources.mapping.wire import Header, pack, receive, send, unpack
 
 AHEAD = 1  # batches that the child may have before their rows are asked for
 Frame = tuple[Header, bytes] | None
+NOTHING = pa.RecordBatch.from_pylist(
+    [],
+    schema=pa.schema(
+        {"id": pa.string(), "type": pa.string(), "_row": pa.int64(), "_key": pa.uint64(), "_hash": pa.uint64()}
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -229,10 +235,25 @@ class Mapper:
             header, body = self.next_answer()
             if header["kind"] == "done":
                 self.outstanding -= 1
+            elif header["kind"] == "expected":
+                yield from self.sifted(header)
             else:
                 yield self.mapped(header, body)
         kept = ahead + 2
         del self.recent[:-kept]
+
+    def sifted(self, header: Header) -> Iterator[Mapped]:
+        """The expectations' results of a small batch, added up; the rows that they leave out are rejects of it."""
+        known = {result["name"]: result for result in self.results}
+        for result in header["results"]:
+            before = known.setdefault(result["name"], {**result, "passed": 0, "failed": 0})
+            counts = {key: before[key] + result[key] for key in ("passed", "failed")}
+            known[result["name"]] = {**(result if result["failed"] else before), **counts}
+        self.results = list(known.values())
+        rejects = tuple(Rejected(row, reason) for row, reason in header["rejects"])
+        if rejects:
+            plan = plan_columns(["id", "type"])
+            yield Mapped(self.files[0], plan, NOTHING, rejects, self.fed - self.outstanding)
 
     def finish(self) -> Iterator[Mapped]:
         """End a whole pull: the expectations are checked and the mappings over all of its rows run."""

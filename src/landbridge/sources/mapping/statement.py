@@ -237,7 +237,7 @@ def constants(expression: Node) -> list[str]:
 
 
 def is_null(expression: Node) -> bool:
-    return expression["class"] == "CONSTANT" and expression["literal"]["kind"] == "NULL_LITERAL"
+    return bool(expression["class"] == "CONSTANT" and expression["literal"]["kind"] == "NULL_LITERAL")
 
 
 def rejects(expression: Node) -> bool:
