@@ -192,7 +192,7 @@ class Run:
     def kept(self, ingest: Ingest) -> Cursor | None:
         """What the run before left, where it may be gone on from."""
         saved = ingest.cursor
-        if not saved or "of" not in saved or self.terms.again:
+        if not saved or saved.get("kind") != self.declaration.kind or self.terms.again:
             return None
         # a stream and an increment go on whatever became of the mapping: what they brought is not there a second time
         same = saved.get("mark") == self.mark or self.source.manner == "stream" or self.grows
@@ -200,7 +200,7 @@ class Run:
 
     def wrapped(self, cursor: Cursor | None, rows: str | None = None) -> Cursor:
         """The kind's cursor with what tells the next run whether anything changed."""
-        return {"of": cursor, "mark": self.mark, "rows": rows}
+        return {"kind": self.declaration.kind, "of": cursor, "mark": self.mark, "rows": rows}
 
     # -- whole pulls
 
