@@ -30,9 +30,18 @@ from landbridge.sources.secret import fill
 BATCH_ROWS = 20_000
 CONNECT_SECONDS = 10
 SILENT_SECONDS = 300
-OPTIONS = (
-    "address", "table", "query", "grows", "overlap", "batch_rows", "numerics", "geometry", "columns", "timeout_seconds",
-)  # fmt: skip
+OPTIONS: dict[str, str] = {
+    "address": "the database's address as SQLAlchemy writes it, such as `postgresql://reader:${DB_PASSWORD}@host/city`",
+    "table": "the table or view that is read, such as `permits` or `office.permits`",
+    "query": "a SELECT in the database's own SQL, in place of `table`",
+    "grows": "a column that only grows (a number or a time): each pull reads on from the greatest value of the last",
+    "overlap": "with `grows`: how far before that value it reads again, a number or a duration such as `PT1H`",
+    "batch_rows": "rows that are fetched at once; default 20000",
+    "numerics": "what NUMERIC and DECIMAL become: double (default) or text, which keeps every digit",
+    "geometry": "how a column of geometry is read: geojson (default) or wkt",
+    "columns": "columns whose kind is fixed: name to text, double, integer, boolean or json",
+    "timeout_seconds": "how long the database may work at the query; default: as long as it likes",
+}
 Bound = int | float | str
 
 

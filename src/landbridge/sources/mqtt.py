@@ -28,9 +28,11 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from landbridge.errors import Invalid, LandbridgeError, Unreachable
 from landbridge.sources import senml, things_stack
 from landbridge.sources.contract import Batch, Cursor, Declaration, Reject, Source
-from landbridge.sources.mqtt_option import Wanted, read_options
+from landbridge.sources.mqtt_option import OPTIONS, Wanted, read_options
 from landbridge.sources.record_path import records_at
 from landbridge.sources.record_table import RecordTable
+
+__all__ = ["OPTIONS", "MqttSource", "open_source"]  # OPTIONS is read by name: see kind.options_of
 
 HELD_SECONDS = 10.0  # how long an acknowledgement may be under way before its message is forgotten
 KEPT_PAYLOAD = 65_536  # bytes of a rejected payload

@@ -14,11 +14,27 @@ from landbridge.sources.contract import Declaration
 from landbridge.sources.record_table import declared_columns
 from landbridge.sources.secret import PLACE, fill
 
-OPTIONS = (
-    "address", "topics", "username", "password", "client_id", "version", "qos", "format", "records", "columns",
-    "batch_messages", "batch_seconds", "inflight", "session_seconds", "keepalive", "connect_seconds",
-    "patience_seconds", "max_message_bytes", "ca_file",
-)  # fmt: skip
+OPTIONS: dict[str, str] = {
+    "address": "the broker, such as `mqtt://host:1883` or `mqtts://host`; `${NAME}` stands for a variable (needed)",
+    "topics": 'the topics that are subscribed to, such as `["air/+/hourly"]` (needed)',
+    "username": "who comes; default: what the address says",
+    "password": "its password: `${NAME}` stands for a variable of the environment",
+    "client_id": "the name of the session that the broker keeps; default: made of machine, folder and source",
+    "version": "'5' (default) or '3.1.1'",
+    "qos": "1 (default): the broker keeps what is not in the pool yet; 0: what comes while nobody listens is lost",
+    "format": "json (default), senml, senml+cbor, things-stack or text (one column `payload`)",
+    "records": "where the records are in a JSON message, such as `data.readings`; default: the message",
+    "columns": "columns whose kind is fixed: name to text, double, integer, boolean or json",
+    "batch_messages": "messages of one commit at most; default 5000",
+    "batch_seconds": "how long a commit waits for further messages; default 0.1",
+    "inflight": "messages that the broker may send ahead of their acknowledgement; default 10000",
+    "session_seconds": "how long the broker keeps the session of who is away; default 7 days",
+    "keepalive": "seconds of silence after which the connection is tested; default 60",
+    "connect_seconds": "how long connecting may take; default 10",
+    "patience_seconds": "how long it tries to connect again before the run counts as failed; default 300",
+    "max_message_bytes": "size that a message may have; default 1048576",
+    "ca_file": "with mqtts: the certificates that are trusted, a file in the source's folder",
+}
 FORMATS = ("json", "senml", "senml+cbor", "things-stack", "text")
 
 
