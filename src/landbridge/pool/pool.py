@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
+
 from landbridge.errors import Refused
 from landbridge.governance.audit import Act, ReadCounter, act
 from landbridge.governance.policy import Actor, Policy, Role
@@ -30,9 +32,13 @@ from landbridge.pool import read, write
 from landbridge.pool.series import series
 from landbridge.pool.trace import explain
 from landbridge.pool.write import Attributes, Written
-from landbridge.store import ledger
+from landbridge.store import ledger, reading
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
+
+__all__ = ["Actor", "Pool"]
+
+CLAIMS = "claims"  # the name under which the store keeps them
 
 
 class Pool:
@@ -41,13 +47,27 @@ class Pool:
     def __init__(self, store: SqliteStore, policy: Policy | None = None, claims: Claims | None = None) -> None:
         self.store = store
         self.policy = policy or Policy()
-        self.claims = claims or Claims()
+        self.given_claims = claims
+        self.kept_claims: tuple[str | None, Claims] = (None, Claims())
         self.reads = ReadCounter(store.clock, self.save_acts)
 
     def close(self) -> None:
         """Keep what is counted, and close the store."""
         self.reads.flush()
         self.store.close()
+
+    @property
+    def claims(self) -> Claims:
+        """Which sources feed what: as handed in, else as the city's folder was last declared, by whichever process."""
+        if self.given_claims is not None:
+            return self.given_claims
+        with self.store.reader() as connection:
+            text = reading.meta(connection, CLAIMS)
+        known, claims = self.kept_claims
+        if text != known:
+            claims = Claims.from_json(orjson.loads(text)) if text else Claims()
+            self.kept_claims = (text, claims)
+        return claims
 
     # -- who may
 
@@ -156,6 +176,10 @@ class Pool:
     def version(self) -> int:
         """The number of the last commit."""
         return self.store.version()
+
+    def has_tenant(self, tenant: str) -> bool:
+        """Whether anything was ever written for a tenant; the default one is always there."""
+        return tenant == "" or bool(self.store.kinds(tenant))
 
     def changes(self, since: int, limit: int = 1000) -> list[Change]:
         """What the commits after `since` changed. Says no values, so no actor is asked."""

@@ -125,6 +125,8 @@ def sources(store: SqliteStore) -> list[SourceState]:
         return [
             source_state(name, declared, runs_of(connection, name, 50), rejected.get(name, 0))
             for name, declared, *_ in reading.sources(connection)
+            if not declared.get("retired")
+            if not declared.get("removed")
         ]
 
 
