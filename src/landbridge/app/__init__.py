@@ -1,6 +1,6 @@
 """All wiring: the parts of the journey are put together here and nowhere else. Import the module that is meant.
 
-    city       open_city(folder, *, declare=True, operator=None) -> City      settings, sources, claims, pool
+    city       open_city(folder, *, tell_pool=True, operator=None) -> City      settings, sources, claims, pool
                City.pull(name, *, tell=..., stop=None, again=False) -> RunRecord      one source, with retry
                City.replay(source, reason) -> str                             the rejected rows again, in a sentence
                City.declarations, .mappings, .claims, .wrong, .pool, .settings; a context manager

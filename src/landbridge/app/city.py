@@ -24,6 +24,7 @@ from landbridge.governance.policy import Actor
 from landbridge.model.answer import RunRecord
 from landbridge.model.claim import Claims
 from landbridge.model.terms import Contexts
+from landbridge.pool.declare import declare
 from landbridge.pool.pool import Pool
 from landbridge.settings import Operator, Settings, read_operator, read_settings
 from landbridge.sources import run
@@ -129,10 +130,10 @@ class City:
         self.close()
 
 
-def open_city(folder: Path | str, *, declare: bool = True, operator: Operator | None = None) -> City:
+def open_city(folder: Path | str, *, tell_pool: bool = True, operator: Operator | None = None) -> City:
     """Open a city's folder for work.
 
-    `declare`: tell the pool which sources there are and which attribute each feeds; what is stored is converted
+    `tell_pool`: tell it which sources there are and which attribute each feeds; what is stored is converted
     where that changed, as a recorded change. Raises Missing, InvalidSettings or Damaged; what is wrong with a single
     source is in `wrong` instead.
     """
@@ -144,7 +145,7 @@ def open_city(folder: Path | str, *, declare: bool = True, operator: Operator | 
     try:
         claims = claims_of(settings, list(declarations.values()), mappings, contexts.own.expand, set(wrong))
         city = City(settings, operator, contexts, pool, declarations, mappings, claims, wrong)
-        if declare:
+        if tell_pool:
             declare_sources(city)
     except BaseException:
         pool.close()
@@ -227,7 +228,7 @@ def hash_of(text: str) -> str:
 def declare_sources(city: City) -> None:
     """Tell the pool which sources there are, and which attribute each feeds."""
     declared = {name: declared_of(city, declaration) for name, declaration in city.declarations.items()}
-    city.pool.declare(LOOP, city.claims, declared, set_aside=frozenset(city.wrong))
+    city.claims = declare(city.pool.store, LOOP, city.claims, declared, frozenset(city.wrong))
 
 
 def declared_of(city: City, declaration: Declaration) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from landbridge.errors import Damaged, Failed, InvalidMapping, InvalidSettings, LandbridgeError, Unreachable
-from landbridge.model.answer import RunRecord
+from landbridge.model.answer import Point, RunRecord
+from landbridge.model.claim import dataset_of
 from landbridge.model.feed import Counts, Delivery, RejectedRow, SourceFacts
 from landbridge.model.query import Has, Query
 from landbridge.pool.ingest import Ingest, open_ingest
@@ -332,13 +333,21 @@ class Run:
             query = replace(query, after=page.next)
 
     def series(self, id_: str, wanted: Wanted, attribute: str) -> Iterator[Reading]:
-        """The last readings of one attribute, the default instance's."""
-        points = self.pool.series(self.actor, id_, attribute, limit=wanted.last, tenant=self.declaration.tenant)
+        """The last readings of one attribute: its own, or where sources differ in claims the first in the rule's order."""
+        tenant, claims = self.declaration.tenant, self.pool.claims
+        rule, rivals = claims.rule((wanted.type,), attribute), claims.rivals(tenant, (wanted.type,), attribute)
+        points = self.pool.series(self.actor, id_, attribute, limit=wanted.last * max(1, len(rivals)), tenant=tenant)
+        best: dict[int, Point] = {}
         for point in points:
-            if not point.deleted and point.dataset_id is None:
-                number = isinstance(point.value, int | float) and not isinstance(point.value, bool)
-                value = float(point.value) if number else None  # type: ignore[arg-type]  # just tested
-                yield Reading(id_, wanted.type, attribute, point.time, value, None if number else str(point.value))
+            if not point.deleted and point.dataset_id in (None, dataset_of(point.owner)):
+                held = best.get(point.time)
+                if held is None or rule.rank(point.owner) <= rule.rank(held.owner):
+                    best[point.time] = point
+        for time in sorted(best)[-wanted.last :]:
+            found = best[time].value
+            number = isinstance(found, int | float) and not isinstance(found, bool)
+            value = float(found) if number else None  # type: ignore[arg-type]  # just tested
+            yield Reading(id_, wanted.type, attribute, time, value, None if number else str(found))
 
 
 @dataclass

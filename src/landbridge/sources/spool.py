@@ -92,7 +92,7 @@ class Rows:
         parts = [pa.Table.from_batches([part]) for part in self.parts(distinct)]
         if not parts:
             return pa.RecordBatch.from_pylist([])
-        table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+        table = pa.concat_tables(agreeing(parts), promote_options="permissive").combine_chunks()
         if wanted != distinct or len(distinct) != table.num_rows:
             places = {row: at for at, row in enumerate(row for row in distinct if self.find(row) is not None)}
             table = table.take(pa.array([places[row] for row in wanted if row in places], pa.int64()))
@@ -331,6 +331,23 @@ class RejectSpool:
                     held = []
             if held:
                 yield told(held, rows)
+
+
+def agreeing(parts: Sequence[pa.Table]) -> list[pa.Table]:
+    """The tables with text in each column whose kind differs from one to another (those of a source of parts do)."""
+    kinds: dict[str, set[pa.DataType]] = {}
+    for part in parts:
+        for column in part.schema:
+            kinds.setdefault(column.name, set()).add(column.type)
+    differing = {name for name, found in kinds.items() if len(found - {pa.null()}) > 1}
+    return [in_text(part, differing) for part in parts]
+
+
+def in_text(table: pa.Table, names: set[str]) -> pa.Table:
+    for name in names.intersection(table.column_names):
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, table.column(name).cast(pa.string()))
+    return table
 
 
 def told(lines: list[list[Any]], rows: Rows) -> tuple[RejectedRow, ...]:
