@@ -18,7 +18,10 @@ OTHERS = "(others)"
 
 @dataclass(frozen=True)
 class Act:
-    """One line of the audit. `at` in microseconds since 1970; `outcome` is done, denied or a count."""
+    """One line of the audit. `at` in microseconds since 1970; `outcome` is done, denied or counted.
+
+    A counted line stands for all public reads of a minute: `reason` is their number, `request` the door.
+    """
 
     at: int
     actor: str
@@ -68,6 +71,6 @@ class ReadCounter:
 
 def lines(minute: int, counts: Mapping[tuple[str, str, str], int]) -> list[Act]:
     return [
-        Act(minute * MINUTE, "public", "public", outcome, what, str(number), door)
+        Act(minute * MINUTE, "public", "public", outcome, what, "counted", str(number), door)
         for (what, door, outcome), number in sorted(counts.items())
     ]

@@ -1,0 +1,51 @@
+"""From an error's kind to NGSI-LD's answer (NGSI-LD 5.5.2, 6.3.2); its media type is plain JSON, as 5.5.3 says."""
+
+from landbridge.api.http.problem import Fault, Faults, NotAcceptable, NotAllowed, TooLarge, WrongMedia
+from landbridge.errors import (
+    Damaged,
+    Exists,
+    Invalid,
+    InvalidEntity,
+    InvalidQuery,
+    LandbridgeError,
+    Missing,
+    Refused,
+    TooMuch,
+    Unauthenticated,
+    Unreachable,
+)
+
+TYPES = "https://uri.etsi.org/ngsi-ld/errors/"
+BLANK = "about:blank"
+
+
+class InvalidRequest(Invalid):
+    """The request itself is malformed: no JSON, a parameter that does not exist or does not fit."""
+
+
+class NoTenant(Missing):
+    """Nothing was ever written for this tenant."""
+
+
+FAULTS = Faults(
+    (
+        Fault(Unauthenticated, 401, BLANK, "Unauthorized"),
+        Fault(Refused, 403, BLANK, "Forbidden"),
+        Fault(NoTenant, 404, TYPES + "NonexistentTenant", "Nonexistent tenant"),
+        Fault(Missing, 404, TYPES + "ResourceNotFound", "Resource not found"),
+        Fault(NotAllowed, 405, BLANK, "Method not allowed"),
+        Fault(NotAcceptable, 406, BLANK, "Not acceptable"),
+        Fault(Exists, 409, TYPES + "AlreadyExists", "Already exists"),
+        Fault(TooLarge, 413, BLANK, "Content too large"),
+        Fault(WrongMedia, 415, BLANK, "Unsupported media type"),
+        Fault(TooMuch, 403, TYPES + "TooComplexQuery", "Too complex query"),
+        Fault(InvalidRequest, 400, TYPES + "InvalidRequest", "Invalid request"),
+        Fault(InvalidQuery, 400, TYPES + "BadRequestData", "Bad request data"),
+        Fault(InvalidEntity, 400, TYPES + "BadRequestData", "Bad request data"),
+        Fault(Invalid, 400, TYPES + "BadRequestData", "Bad request data"),
+        Fault(Unreachable, 503, TYPES + "LdContextNotAvailable", "@context not available"),
+        Fault(Damaged, 500, TYPES + "InternalError", "Internal error"),
+        Fault(LandbridgeError, 500, TYPES + "InternalError", "Internal error"),
+    ),
+    "application/json",
+)

@@ -1,0 +1,205 @@
+"""The parameters and headers of a request to read, as one closed shape (NGSI-LD 6.3, 6.4.3.2, 6.5.3.1)."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from landbridge.api.http.accept import choose
+from landbridge.api.ngsild.fault import InvalidRequest, NoTenant
+from landbridge.api.ngsild.filter import parse_q
+from landbridge.api.ngsild.selection import parse_geo, parse_scopes, parse_types
+from landbridge.errors import InvalidQuery
+from landbridge.model.parser import URI
+from landbridge.model.query import Near, Query, Spatial
+from landbridge.model.renderer import Form, Rendering
+from landbridge.model.terms import CORE_URL, Contexts, Terms
+from landbridge.pool.pool import Pool
+
+JSON, JSON_LD, GEOJSON = "application/json", "application/ld+json", "application/geo+json"
+CONTEXT_REL = "http://www.w3.org/ns/json-ld#context"
+LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~-]+\*?\s*(?:=\s*(?:\"[^\"]*\"|[^\s;,\"]+))?)*)")
+LINK_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))")
+TENANT = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
+FORMS: Mapping[str, Form] = {
+    "normalized": "normalized", "concise": "concise", "simplified": "simplified", "keyValues": "simplified",
+}  # fmt: skip
+SHOWN = frozenset({"attrs", "options", "format", "lang", "geometryProperty", "sysAttrs"})
+ASKED = frozenset(
+    {"type", "id", "idPattern", "q", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "expandValues"}
+)
+PAGED = frozenset({"limit", "offset", "count", "after"})
+MOST_IDS, MOST_NAMES = 500, 200
+LARGEST_PAGE, USUAL_PAGE = 1000, 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a reading request says of the form of its answer."""
+
+    parameters: Mapping[str, str]
+    terms: Terms
+    tenant: str
+    media: str
+    rendering: Rendering
+
+
+def read_wanted(request: Request, contexts: Contexts, pool: Pool, allowed: Collection[str], *media: str) -> Wanted:
+    """Read the headers and the parameters that say how the answer is to look.
+
+    `media` are the forms that can be given. Raises InvalidRequest for what does not exist here.
+    """
+    given = read_parameters(request, allowed)
+    chosen = choose(request.headers.get("accept"), media)
+    terms = contexts.terms(link_context(request))
+    options = [option for option in given.get("options", "").split(",") if option]
+    for option in options:
+        if option not in FORMS and option not in ("sysAttrs", "count"):
+            raise InvalidRequest(f"'{option[:40]}' is no option.", where="options", hint="Use keyValues, sysAttrs ...")
+    form = given.get("format") or next((option for option in options if option in FORMS), "normalized")
+    if form not in FORMS:
+        raise InvalidRequest(f"'{form[:40]}' is no format.", where="format", hint=f"Use {', '.join(FORMS)}.")
+    body_context = chosen == JSON_LD or (chosen == GEOJSON and "body=json" not in request.headers.get("prefer", ""))
+    rendering = Rendering(
+        terms,
+        FORMS[form],
+        names(given["attrs"], terms, "attrs") if "attrs" in given else None,
+        "sysAttrs" in options or given.get("sysAttrs") == "true",
+        languages(given.get("lang", "")),
+        terms.expand(given.get("geometryProperty", "location")),
+        body_context,
+    )
+    return Wanted(given, terms, read_tenant(request, pool), chosen, rendering)
+
+
+def read_parameters(request: Request, allowed: Collection[str]) -> dict[str, str]:
+    """The query parameters; each known, once, and with a value."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=100):
+        if name not in allowed:
+            raise InvalidRequest(
+                f"There is no parameter '{name[:60]}' here.", hint=f"Known: {', '.join(sorted(allowed))}."
+            )
+        if name in found:
+            raise InvalidRequest("The parameter is there twice.", where=name, hint="Give it once.")
+        if not value:
+            raise InvalidQuery("The parameter is empty.", where=name, hint="Give it a value or leave it out.")
+        found[name] = value
+    return found
+
+
+def read_tenant(request: Request, pool: Pool) -> str:
+    """The tenant of the request (NGSI-LD 6.3.14). Raises NoTenant for one that nothing was ever written for."""
+    tenant = named_tenant(request)
+    if not pool.has_tenant(tenant):
+        raise NoTenant(f"There is no tenant '{tenant}'.", where="NGSILD-Tenant")
+    return tenant
+
+
+def named_tenant(request: Request) -> str:
+    tenant = request.headers.get("ngsild-tenant", "")
+    if tenant and not TENANT.match(tenant):
+        raise InvalidRequest("The tenant's name has letters, digits, '_' and '-' only.", where="NGSILD-Tenant")
+    return tenant
+
+
+def link_context(request: Request) -> str | None:
+    """The address of the @context in the Link header (NGSI-LD 6.3.5)."""
+    found = []
+    for header in request.headers.getlist("link"):
+        for address, parameters in LINK.findall(header[:8000]):
+            rel = LINK_REL.search(parameters)
+            if rel and CONTEXT_REL in (rel.group(1) or rel.group(2) or "").split():
+                found.append(address)
+    if len(found) > 1:
+        raise InvalidRequest("The Link header names two contexts.", where="Link", hint="Name one that lists both.")
+    return found[0] if found else None
+
+
+def names(text: str, terms: Terms, where: str) -> tuple[str, ...]:
+    """A list of attribute names, as stored names."""
+    given = [name.strip() for name in text.split(",")]
+    if len(given) > MOST_NAMES or not all(given):
+        raise InvalidQuery(f"A list of 1 to {MOST_NAMES} names is expected.", where=where)
+    return tuple(terms.expand(name) for name in given)
+
+
+def languages(text: str) -> tuple[str, ...]:
+    """Language ranges in the order in which they are wanted (NGSI-LD 4.15, RFC 9110 12.5.4)."""
+    found = []
+    for place, part in enumerate(text.split(",")[:50]):
+        tag, _, quality = part.strip().partition(";")
+        weight = quality.strip().removeprefix("q=")
+        if tag:
+            found.append((-(float(weight) if re.fullmatch(r"[01](\.\d{1,3})?", weight) else 1.0), place, tag.strip()))
+    return tuple(tag for _, _, tag in sorted(found))
+
+
+def read_query(wanted: Wanted) -> Query:
+    """The parameters that choose entities. Raises InvalidQuery."""
+    given, terms = wanted.parameters, wanted.terms
+    if not any(name in given for name in ("type", "id", "idPattern", "attrs", "q", "georel", "scopeQ")):
+        raise InvalidQuery(
+            "Nothing says which entities are wanted.", hint="Give type, id, idPattern, attrs, q or georel."
+        )
+    counted = given.get("count") == "true" or "count" in given.get("options", "").split(",")
+    if "offset" in given and given["offset"] != "0":
+        raise InvalidRequest("Pages are not counted off.", where="offset", hint="Follow the Link header with rel=next.")
+    return Query(
+        tenant=wanted.tenant,
+        types=parse_types(given["type"], terms) if "type" in given else None,
+        ids=read_ids(given["id"]) if "id" in given else (),
+        id_pattern=given.get("idPattern"),
+        attrs=tuple(wanted.rendering.attrs or ()),
+        where=parse_q(given["q"], terms, frozenset(expanded(given, terms))) if "q" in given else None,
+        geo=read_geo(given, terms),
+        scope=parse_scopes(given["scopeQ"]) if "scopeQ" in given else None,
+        limit=read_limit(given.get("limit"), counted),
+        after=given.get("after"),
+        count=counted,
+    )
+
+
+def expanded(given: Mapping[str, Any], terms: Terms) -> tuple[str, ...]:
+    return names(given["expandValues"], terms, "expandValues") if "expandValues" in given else ()
+
+
+def read_ids(text: str) -> tuple[str, ...]:
+    ids = tuple(dict.fromkeys(text.split(",")))
+    if len(ids) > MOST_IDS:
+        raise InvalidQuery(f"At most {MOST_IDS} ids can be asked for at once.", where="id")
+    for id_ in ids:
+        if not URI.match(id_):
+            raise InvalidQuery(f"'{id_[:80]}' is no URI.", where="id")
+    return ids
+
+
+def read_limit(text: str | None, counted: bool) -> int:
+    """The size of a page; 0 only where a count is asked for (NGSI-LD 5.5.9, 6.3.13)."""
+    if text is None:
+        return USUAL_PAGE
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1
+    if not (0 if counted else 1) <= limit <= LARGEST_PAGE:
+        raise InvalidQuery(f"'{text[:20]}' is no size of a page.", where="limit", hint=f"Use 1 to {LARGEST_PAGE}.")
+    return limit
+
+
+def read_geo(given: Mapping[str, str], terms: Terms) -> Near | Spatial | None:
+    parts = [name for name in ("georel", "geometry", "coordinates") if name in given]
+    if not parts:
+        if "geoproperty" in given:
+            raise InvalidQuery("The geo-query has no georel.", where="geoproperty")
+        return None
+    if len(parts) < 3:
+        raise InvalidQuery("A geo-query needs georel, geometry and coordinates.", where=parts[0])
+    geoproperty = terms.expand(given.get("geoproperty", "location"))
+    return parse_geo(given["georel"], given["geometry"], given["coordinates"], geoproperty)
+
+
+def context_link(terms: Terms) -> str:
+    """The Link header that names the @context of an application/json answer."""
+    first = next((one for one in terms.contexts if isinstance(one, str)), CORE_URL)
+    return f'<{first}>; rel="{CONTEXT_REL}"; type="{JSON_LD}"'
