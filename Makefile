@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
 BIN := .venv/bin
 
-.PHONY: help install demo test lint format bench crash fuzz web wheel lock clean
+.PHONY: help install demo test lint format bench crash fuzz web wheel docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -22,6 +22,7 @@ help:
 	@echo 'make fuzz       search for input that breaks a reader (long)'
 	@echo 'make web        build the console'"'"'s scripts and styles'
 	@echo 'make wheel      build a wheel that users need Python alone for'
+	@echo 'make docs       bring the tables of docs/ to what the code says'
 	@echo 'make lock       renew the pinned versions in requirements/'
 
 .python:
@@ -66,6 +67,10 @@ web: .python
 wheel: .python
 	@$(PYTHON) scripts/install.py
 	@exec $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+
+docs: .python
+	@$(PYTHON) scripts/install.py --no-web
+	@exec $(BIN)/python scripts/docs.py
 
 lock: .python
 	@$(PYTHON) scripts/install.py --no-web

@@ -22,7 +22,7 @@ OPTIONS: dict[str, str] = {
     "client_id": "the name of the session that the broker keeps; default: made of machine, folder and source",
     "version": "'5' (default) or '3.1.1'",
     "qos": "1 (default): the broker keeps what is not in the pool yet; 0: what comes while nobody listens is lost",
-    "format": "json (default), senml, senml+cbor, things-stack or text (one column `payload`)",
+    "format": "json (default), senml, senml+cbor, things-stack or text (one column `value`)",
     "records": "where the records are in a JSON message, such as `data.readings`; default: the message",
     "columns": "columns whose kind is fixed: name to text, double, integer, boolean or json",
     "batch_messages": "messages of one commit at most; default 5000",
