@@ -190,7 +190,11 @@ def parse_pattern(reader: Reader) -> str:
             reader.wrong("The pattern has no closing quote.")
         return quoted[1:-1].replace('\\"', '"')
     found = reader.match(PATTERN)
-    return found if found is not None else reader.wrong("A pattern is expected.", 'Write it like name~="^Bin.*".')
+    if found is None:
+        reader.wrong("A pattern is expected.", 'Write it like name~="^Bin.*".')
+    if (len(found) - len(found.rstrip("\\"))) % 2:
+        reader.wrong("The pattern ends in a backslash.")
+    return found
 
 
 # -- back to text
