@@ -122,10 +122,10 @@ def regular(data: Array, quotes: Array, delimiter: int) -> bool:
 
 @cache
 def record_pattern(delimiter: str) -> re.Pattern[bytes]:
-    """One cell and what ends it, as Python's and Arrow's readers see it."""
+    """One cell and what ends it, as Python's and Arrow's readers see it; a doubled quote never counts as two."""
     end = re.escape(delimiter.encode())
     return re.compile(
-        rb'(?:"[^"]*(?:""[^"]*)*"[^' + end + rb'\r\n]*|(?!")[^' + end + rb"\r\n]*)(\r\n|\r|\n|" + end + rb")"
+        rb'(?:"[^"]*+(?:""[^"]*+)*+"[^' + end + rb'\r\n]*|(?!")[^' + end + rb"\r\n]*)(\r\n|\r|\n|" + end + rb")"
     )
 
 

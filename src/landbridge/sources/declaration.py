@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from landbridge.errors import Invalid, InvalidSettings, Missing
 from landbridge.model.instant import parse_duration
 from landbridge.sources.contract import Declaration
+from landbridge.sources.expected import read_expected
 from landbridge.sources.kind import find_kind, options_of, resembling
 
 FILE = "source.toml"
@@ -187,9 +188,10 @@ def text_table(value: Any, name: str, where: str) -> dict[str, str]:
 
 
 def expectations(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
-    """The declared expectations, as they stand; their own keys are read where they are checked."""
+    """The declared expectations as they stand, checked; raises InvalidSettings."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise InvalidSettings("`expectations` is no list of tables.", where=where, hint="Write [[expectations]].")
+    read_expected(value, f"{where} [[expectations]]")
     return tuple(value)
 
 
