@@ -7,7 +7,7 @@ cursor. Editions of one register are pulls of their own, by date, each with the 
 import datetime
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,11 +80,13 @@ class FileSource:
             yield held if self.ended.is_set() else replace(held, cursor=cursor)
 
     def rows(self, files: list[File]) -> Iterator[Batch]:
-        """The batches of all files, one after the other."""
+        """The batches of all files, one after the other, with the columns that the files have between them."""
+        together = columns_together(self.read, files) if len(files) > 1 else {}
         for file in files:
             for batch in self.read(file, self.notes):
                 if self.ended.is_set():
                     return
+                batch = conformed(batch, together.get(batch.table))
                 yield batch if self.date is None else dated(batch, self.date)
 
     def stop(self) -> None:
@@ -93,6 +95,53 @@ class FileSource:
 
 
 PASSED = object()
+
+
+def columns_together(read: Read, files: Sequence[File]) -> dict[str, pa.Schema]:
+    """By table, the columns of all files, told by the first batch of each: one file may lack what another has."""
+    found: dict[str, dict[str, pa.Field]] = {}
+    for file in files:
+        batches = read(file, [])
+        for batch in itertools.islice(batches, 1):
+            known = found.setdefault(batch.table, {})
+            for column in batch.rows.schema:
+                first = known.setdefault(column.name.lower(), column)  # as SQL sees it
+                known[column.name.lower()] = pa.field(first.name, wider(first.type, column.type))
+        if isinstance(batches, Generator):
+            batches.close()
+    return {table: pa.schema(list(fields.values())) for table, fields in found.items()}
+
+
+def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The type that holds the values of both: a number, else text."""
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    numbers = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in (one, other))
+    return pa.float64() if numbers else pa.string()
+
+
+def conformed(batch: Batch, schema: pa.Schema | None) -> Batch:
+    """The batch with these columns, those that it lacks as null; as it is where that cannot be."""
+    if schema is None or batch.rows.schema.equals(schema):
+        return batch
+    columns = {name.lower(): column for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True)}
+    if len(columns) != batch.rows.num_columns or not columns.keys() <= {name.lower() for name in schema.names}:
+        return batch
+    try:
+        arrays = [cast(columns.get(field.name.lower()), field.type, batch.rows.num_rows) for field in schema]
+    except (pa.ArrowException, TypeError):
+        return batch
+    return replace(batch, rows=pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+
+def cast(column: pa.Array | None, kind: pa.DataType, length: int) -> pa.Array:
+    if column is None:
+        return pa.nulls(length, kind)
+    if column.type == kind:
+        return column
+    return (column.storage if isinstance(column, pa.ExtensionArray) else column).cast(kind)
 
 
 def dated(batch: Batch, date: datetime.date) -> Batch:
