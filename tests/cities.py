@@ -10,7 +10,7 @@ from landbridge.governance.policy import Actor, Role
 from landbridge.model.answer import Document, RunRecord
 from landbridge.model.query import Has, Query
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 OPERATOR = Actor("tests", Role.OPERATOR)
 
 

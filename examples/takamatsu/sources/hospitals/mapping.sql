@@ -7,7 +7,8 @@ select 'urn:ngsi-ld:Hospital:' || regexp_extract(h."#property", '\d+$')
        case when number(h.longitude) <> 0 then point(h.longitude, h.latitude) end   as "location.point",
        case h."alternativeName" when '病院' then 'hospital' when '有床診療所' then 'clinic with beds'
                                 when '無床診療所' then 'clinic' when '歯科' then 'dentist' end       as category,
-       number(h."numberOfBeds")                                   as "numberOfBeds",
+       number(regexp_extract(h."numberOfBeds", '^\d+'))           as "numberOfBeds",
+       case when h."numberOfBeds" like '%休床中%' then 'closed for now' end   as "numberOfBeds.state",
        string_split(h."medicalSubjects", '、')                     as "medicalSubjects",
        strftime(local_time(h."openingDate") + interval 9 hour, '%Y-%m-%d')          as "openingDate"
 from source h
