@@ -113,7 +113,7 @@ class Location:
                 where=address,
                 hint="Try again later, or raise `stall_seconds`.",
             ) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"The address cannot be reached: {error}.", where=address) from error
         if fresh is None:
             marks[address] = mark
@@ -126,8 +126,10 @@ class Location:
     ) -> dict[str, str] | None:
         """Follow redirects to the file and save it; None for `304 Not Modified`, else its marks."""
         url, sent = httpx.URL(address), dict(headers)
-        for hop in range(HOPS):
-            if hop:
+        home = (url.scheme, url.host, url.port)
+        for _ in range(HOPS):
+            declared = (url.scheme, url.host, url.port) == home  # allowed by being declared, wherever it is
+            if not declared:
                 refuse_private(url, self.where)
             with client.stream("GET", url, headers=sent) as answer:
                 if answer.has_redirect_location:
@@ -136,7 +138,7 @@ class Location:
                         sent = {}  # a token is for the address it was given for
                     url = target
                     continue
-                if hop:
+                if not declared:
                     refuse_private_peer(answer, url, self.where)
                 if answer.status_code == httpx.codes.NOT_MODIFIED:
                     return None
