@@ -170,7 +170,7 @@ export class Atlas {
       const [area, value] = [one.properties.area, this.valueOf(one)];
       if (!area || value === undefined) continue;
       counted.set(area, (counted.get(area) ?? 0) + 1);
-      painted.set(area, this.palette.steps[stepOf(this.scale, value)] ?? this.palette.nodata);
+      painted.set(area, wash(this.palette.steps[stepOf(this.scale, value)] ?? this.palette.nodata, this.palette.ground));
     }
     counted.forEach((number, area) => number > 1 && painted.delete(area));
     return painted;
@@ -346,6 +346,14 @@ export class Atlas {
     this.tip.textContent = label && text ? `${name ?? ""} · ${label} ${text}${unit ? ` ${unit}` : ""}` : (name ?? "");
     this.tip.style.transform = `translate(${event.point.x + 14}px, ${event.point.y + 14}px)`;
   }
+}
+
+/** A colour laid thinly over the ground: mixed here, since a see-through fill shows the seams of its triangles. */
+function wash(colour: string, ground: string): string {
+  const parts = (text: string): number[] => (text.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+  const below = parts(ground);
+  const mixed = parts(colour).map((part, index) => Math.round(part * 0.85 + (below[index] ?? 0) * 0.15));
+  return `rgb(${mixed.join(", ")})`;
 }
 
 function differs(before: Place | undefined, after: Place): boolean {

@@ -59,7 +59,7 @@ function sourcesOf(sheets: Sheet[]): Record<string, SourceSpecification> {
 function groundLayers(sheet: Sheet, palette: Palette): LayerSpecification[] {
   return [
     { id: `${shapesOf(sheet)}-fill`, type: "fill", source: shapesOf(sheet), filter: ["==", ["geometry-type"], "Polygon"],
-      paint: { "fill-antialias": false, "fill-color": ["coalesce", ["get", "paint"], palette.ground], "fill-opacity": ["case", ["has", "paint"], 0.85, 1] } },
+      paint: { "fill-antialias": false, "fill-color": ["coalesce", ["get", "paint"], palette.ground] } },
     { id: `${shapesOf(sheet)}-line`, type: "line", source: shapesOf(sheet), layout: { "line-join": "round" },
       paint: { "line-color": palette.line, "line-width": ["interpolate", ["linear"], ["zoom"], 6, 0.6, 12, 1.6] } },
   ];
@@ -91,7 +91,7 @@ function pointLayers(sheet: Sheet): LayerSpecification[] {
 function nameLayers(sheets: Sheet[]): LayerSpecification[] {
   const names: LayerSpecification[] = [
     { id: "area-names", type: "symbol", source: "areas", layout: { "icon-image": ["concat", "name|area|", ["get", "name"]],
-      "icon-anchor": "top", "icon-offset": [0, 15], "icon-padding": 1 } },
+      "icon-anchor": "top", "icon-offset": [0, 17], "icon-padding": 1 } },
   ];
   return names.concat(sheets.filter((sheet) => !sheet.ground).map((sheet) => ({
     id: `${pointsOf(sheet)}-names`, type: "symbol", source: pointsOf(sheet), minzoom: 12.5, filter: ["!", ["has", "point_count"]],

@@ -76,24 +76,26 @@ def value_ticks(low: float, high: float, whole: bool = False) -> list[float]:
     return [round(number * step, 10) for number in range(first, last + 1)]
 
 
+MINUTE, HOUR, DAY = 60, 3600, 86400
 CLOCK_STEPS = (
-    (60, "%H:%M"), (300, "%H:%M"), (900, "%H:%M"), (1800, "%H:%M"), (3600, "%H:%M"), (10800, "%H:%M"),
-    (21600, "%m-%d %H:%M"), (43200, "%m-%d %H:%M"), (86400, "%m-%d"), (2 * 86400, "%m-%d"), (7 * 86400, "%m-%d"),
-    (14 * 86400, "%m-%d"), (30 * 86400, "%Y-%m-%d"), (90 * 86400, "%Y-%m"), (365 * 86400, "%Y"),
+    (MINUTE, "%H:%M"), (5 * MINUTE, "%H:%M"), (15 * MINUTE, "%H:%M"), (30 * MINUTE, "%H:%M"), (HOUR, "%H:%M"),
+    (3 * HOUR, "%H:%M"), (6 * HOUR, "%H:%M"), (12 * HOUR, "%H:%M"), (DAY, "%m-%d"), (2 * DAY, "%m-%d"),
+    (7 * DAY, "%m-%d"), (14 * DAY, "%m-%d"), (30 * DAY, "%Y-%m-%d"), (90 * DAY, "%Y-%m"), (365 * DAY, "%Y"),
 )  # fmt: skip
 
 
 def time_ticks(first: int, last: int, zone: ZoneInfo) -> list[tuple[int, str]]:
     """Round times on the city's clock, with their texts; about five."""
     seconds = max((last - first) / 1e6, 1)
-    step, form = next((step for step in CLOCK_STEPS if seconds / step[0] <= 4.5), CLOCK_STEPS[-1])
+    step, form = next((step for step in CLOCK_STEPS if seconds / step[0] <= 6), CLOCK_STEPS[-1])
     start = local(first, zone).replace(second=0, microsecond=0)
-    start = start.replace(hour=0, minute=0) if step >= 3600 else start.replace(minute=0)
+    start = start.replace(hour=0, minute=0) if step >= HOUR else start.replace(minute=0)
     found: list[tuple[int, str]] = []
     moment: datetime = start
     while (instant := int(moment.timestamp() * 1e6)) <= last and len(found) < 12:
         if instant >= first:
-            found.append((instant, moment.strftime(form)))
+            midnight = step < DAY and (moment.hour, moment.minute) == (0, 0)
+            found.append((instant, moment.strftime("%m-%d" if midnight else form)))
         moment += timedelta(seconds=step)
         if instant < first - step * 1_000_000:  # jump near the start rather than walk there
             moment += timedelta(seconds=((first - instant) // 1_000_000 // step - 1) * step)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from landbridge.console.download import table, wanted
 from landbridge.console.figure import Figure, default_instance, figure, is_number
 from landbridge.console.mapdata import documents_of
-from landbridge.console.naming import names_of
+from landbridge.console.naming import known_names, names_of
 from landbridge.console.page import Visit
 from landbridge.errors import Missing
 from landbridge.model.answer import Document, TypeSummary
@@ -62,12 +62,14 @@ def types(visit: Visit) -> Response:
     )
     columns = columns_of(summary, page.documents)
     names = names_of(visit, page.documents)
+    rows = [(d["id"], names[d["id"]], cells(visit, d, columns)) for d in page.documents]
     return visit.page(
         "type.html.j2",
+        links=known_names(visit, [link for *_, told in rows for cell in told if cell for link in cell.links]),
         type=type,
         summary=summary,
         columns=columns,
-        rows=[(d["id"], names[d["id"]], cells(visit, d, columns)) for d in page.documents],
+        rows=rows,
         sort=sort,
         down=down,
         following=page.next,

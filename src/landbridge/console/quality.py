@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -16,6 +17,7 @@ from landbridge.model.query import Query
 
 MOST = 500
 ROWS = 50
+Rejected = tuple[str, dict[str, object]]  # the place, and the row's columns
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def rejects(visit: Visit) -> Response:
         total=sum(g.count for g in groups),
         source=source,
         reason=reason,
-        rows=[row_view(row) for row in rows[:ROWS]],
+        tables=tables_of([row_view(row) for row in rows[:ROWS]]),
         offset=offset,
         further=offset + ROWS if len(rows) > ROWS else None,
         raw=visit.may("raw"),
@@ -113,7 +115,7 @@ def rejects_table(visit: Visit, groups: Sequence[RejectGroup], source: str | Non
     return table(visit, f"rejects of {source}", ("place", "row"), every_row(visit, source, reason))
 
 
-def every_row(visit: Visit, source: str, reason: str) -> Iterator[tuple[str, dict[str, object]]]:
+def every_row(visit: Visit, source: str, reason: str) -> Iterator[Rejected]:
     offset = 0
     while rows := visit.reading.reject_rows(visit.actor, source, reason, 500, offset):
         yield from map(row_view, rows)
@@ -124,12 +126,17 @@ def group_of(groups: Sequence[RejectGroup], source: str | None, reason: str | No
     return next((g for g in groups if (g.source, g.reason) == (source, reason)), None)
 
 
-def row_view(row: object) -> tuple[str, dict[str, object]]:
+def row_view(row: object) -> Rejected:
     """A rejected row as (place, columns), whatever else the pool tells of it."""
     told = dict(row) if isinstance(row, dict) else {"row": row}
     place = str(told.get("place", ""))
     inner = told.get("row", told)
     return place, dict(inner) if isinstance(inner, dict) else {"row": inner}
+
+
+def tables_of(rows: Sequence[Rejected]) -> list[tuple[tuple[str, ...], list[Rejected]]]:
+    """Rows that follow each other with the same columns, as one table each."""
+    return [(columns, list(some)) for columns, some in groupby(rows, key=lambda row: tuple(row[1]))]
 
 
 def replay(visit: Visit) -> Response:
