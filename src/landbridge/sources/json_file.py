@@ -157,6 +157,8 @@ def problem(record: Any) -> str | None:
     """Why a record cannot be a row, or None."""
     if not isinstance(record, dict):
         return "the record is no object"
+    if not record:
+        return "the record is empty"
     if too_deep(record):
         return f"the record nests more than {MOST_DEPTH} levels"
     for name, value in record.items():

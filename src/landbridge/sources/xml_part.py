@@ -81,7 +81,7 @@ class Archive:
                         raise TooMuch(f"The part {part} has a tag of more than 16 MiB.", where=self.name)
                     yield
                 parser.Parse(b"", True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two: an unknown encoding
             raise Invalid(
                 f"The part {part} is no XML: {error}.", where=self.name, hint="Is the file complete? Save it anew."
             ) from error
