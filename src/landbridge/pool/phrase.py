@@ -38,6 +38,7 @@ class AttributePlan:
     dataset: str | None
     subs: tuple[Part, ...]
     remove: bool
+    geometry: bool
 
 
 def attribute_plans(
@@ -51,6 +52,7 @@ def attribute_plans(
             attribute.dataset_id,
             tuple(part(sub, expand) for sub in attribute.subs),
             attribute.name in null_remove,
+            attribute.value.kind == "GeoProperty",
         )
         for attribute in plan.attributes
     )

@@ -57,6 +57,8 @@ def spoken_rows(delivery: Delivery, rows: pa.RecordBatch, plans: tuple[Attribute
     for values in zip(*columns, strict=True):
         row = dict(zip(names, values, strict=True))
         said = tuple(items(row, plans, row.get(ROW)))
+        if not said:
+            continue
         yield Spoken(row["id"], delivery.expand(row["type"]), scope_of(row.get("scope")), said)
 
 
@@ -77,6 +79,7 @@ class Writing:
     told: Told
     drafts: dict[str, Draft] = field(default_factory=dict)
     journal: list[JournalRow] = field(default_factory=list)
+    standing: set[tuple[int, str, str | None]] = field(default_factory=set)  # instances of which a new one stands
 
     def write(self, rows: Sequence[Spoken], attributes: Iterable[str]) -> None:
         """Bring these rows into state and journal."""
@@ -126,11 +129,10 @@ class Writing:
         attrs = draft.document["attrs"]
         instances = attrs.get(item.attribute, [])
         placed = self.absorber.place(draft.types, instances, item)
-        if placed is None:
-            self.told.past += 1
-        elif item.head is None and len(placed) == len(instances):
+        if placed is not None and item.head is None and len(placed) == len(instances):
             return  # nothing of this source's was there to take away
-        else:
+        if placed is not None:
+            self.standing.add((draft.key, item.attribute, item.dataset))
             draft.changed = True
             draft.moved |= item.attribute == LOCATION
             if placed:
@@ -177,6 +179,7 @@ class Writing:
         transaction.update(changed)
         transaction.delete(tenant, gone)
         self.told.entities += len(fresh)
+        self.told.past += len(self.journal) - len(self.standing)
         self.record()
 
     def record(self) -> None:

@@ -60,6 +60,14 @@ class SqliteTransaction:
             )
         )
 
+    def of_several_types(self, kind: Kind) -> set[int]:
+        """The keys of a kind's entities that have further types."""
+        low = kind.num << KIND_BITS
+        rows = self.connection.execute(
+            "SELECT DISTINCT key FROM extra_type WHERE key BETWEEN ? AND ?", (low, low + (1 << KIND_BITS) - 1)
+        )
+        return {key for (key,) in rows}
+
     def load(self, keys: Sequence[int]) -> Iterator[Stored]:
         """The rows of these keys, in the order of the keys' values."""
         if keys:
@@ -96,24 +104,17 @@ class SqliteTransaction:
         Rows are in the order of their ids, so both trees grow at few places.
         """
         count = len(columns["id"])
-        nothing: list[None] = [None] * count
-        same = [self.recorded] * count
         self.connection.executemany(
             "INSERT INTO name VALUES (?, ?, ?)", zip([tenant] * count, columns["id"], columns["key"], strict=True)
         )
+        fixed = (self.recorded, self.recorded, self.number)  # a bound number each row costs more than one in the text
+        known = {f"s{number}" for number in range(SLOTS)} | {"lon", "lat", "cell"}
+        further = [name for name in columns if name in known]
+        marks = ", ".join("?" * (3 + len(further)))
         self.connection.executemany(
-            INSERT,
-            zip(
-                columns["key"],
-                columns["id"],
-                columns["doc"],
-                same,
-                same,
-                [self.number] * count,
-                *(columns.get(name, nothing) for name in ("lon", "lat", "cell")),
-                *(columns.get(f"s{number}", nothing) for number in range(SLOTS)),
-                strict=True,
-            ),
+            f"INSERT INTO entity (created, modified, version, {', '.join(['key', 'id', 'doc', *further])})"
+            f" VALUES ({fixed[0]:d}, {fixed[1]:d}, {fixed[2]:d}, {marks})",
+            zip(*(columns[name] for name in ("key", "id", "doc", *further)), strict=True),
         )
         boxes = columns.get("box")
         if boxes:
@@ -133,6 +134,14 @@ class SqliteTransaction:
                 self.put_box(row)
             self.connection.execute("DELETE FROM extra_type WHERE key=?", (row.key,))
             self.put_extra(row)
+
+    def update_columns(self, keys: Sequence[int], docs: Sequence[str], slots: Mapping[int, Sequence[Any]]) -> None:
+        """Write documents, and some of their slots, of entities that exist; places and types are as they were."""
+        assignments = "".join(f", s{int(number)}=?" for number in slots)
+        self.connection.executemany(
+            f"UPDATE entity SET modified={self.recorded:d}, version={self.number:d}, doc=?{assignments} WHERE key=?",
+            zip(docs, *slots.values(), keys, strict=True),
+        )
 
     def changed(self, row: Row) -> tuple[Any, ...]:
         values = self.values(row)
@@ -252,6 +261,10 @@ class SqliteTransaction:
     def drop_rejects(self, source: str, *, before_run: int) -> None:
         """Forget the rejects of earlier runs, once a whole pull has taken their place."""
         self.connection.execute("DELETE FROM reject WHERE source=? AND run<?", (source, before_run))
+
+    def take_rejects(self, numbers: Iterable[int]) -> None:
+        """Forget single rejected rows that are mapped again in this commit."""
+        self.connection.executemany("DELETE FROM reject WHERE seq=?", ((number,) for number in numbers))
 
     def set_disagreements(
         self, keys: Sequence[int], attribute: str, rows: Iterable[tuple[int, int, int | None, str]]
