@@ -20,6 +20,7 @@ from landbridge.model.query import Has, Query
 from landbridge.model.terms import Terms
 from landbridge.pool.declare import declare
 from landbridge.pool.pool import Pool
+from landbridge.store import find, reading
 
 BOSS = Actor("boss", Role.OPERATOR)
 READER = Actor("guest", Role.READER)
@@ -154,6 +155,27 @@ def test_types_links_and_search(city: City) -> None:
     assert [one["id"] for one in pool.search(READER, "滨海")] == ["urn:area:1"]
     assert [one["id"] for one in pool.search(READER, "0%_r")] == ["urn:s:2"]
     assert [one["id"] for one in pool.search(READER, "urn:s")] == ["urn:s:1", "urn:s:2"]
+
+
+def test_links_of_a_large_kind_are_found_by_an_index_that_is_made_once(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "LARGE", 100)
+    pool = Pool(city.store)
+    pool.create(BOSS, parse_entity({"id": "urn:x:first", "type": "T", "ref": {"object": ["urn:a:1", "urn:a:7"]}}, CORE))
+    city.pull("one", [{"id": f"urn:x:{at:03d}", "type": "T", "ref.object": f"urn:a:{at % 50}"} for at in range(300)])
+    wanted = {"urn:x:first", *(f"urn:x:{at:03d}" for at in range(7, 300, 50))}
+    assert {link.entity for link in pool.links(READER, "urn:a:7")} == wanted
+    version = pool.version()
+    assert {link.entity for link in pool.links(READER, "urn:a:7")} == wanted
+    assert pool.version() == version
+    with city.store.reader() as connection:
+        (kind,) = reading.kinds(connection, "")
+        plan = connection.execute(
+            f"EXPLAIN QUERY PLAN SELECT id FROM entity WHERE {find.bounds(kind)} AND s{kind.slots['ref']} = 'urn:a:7'"
+        ).fetchone()
+    assert find.index_name(kind, kind.slots["ref"]) in plan[3]
+    assert len(pool.links(READER, "urn:a:7", limit=3)) == 3
 
 
 def test_a_type_with_more_attributes_than_slots_names_them_all(city: City) -> None:

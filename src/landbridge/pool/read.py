@@ -1,6 +1,7 @@
 """What the pool answers: entities, types, links, and how its sources are doing. The facade has asked the policy."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -21,10 +22,11 @@ from landbridge.model.answer import (
 )
 from landbridge.model.instant import parse_instant
 from landbridge.model.query import Compare, Has, Path, Query
-from landbridge.store import reading, timeline
+from landbridge.store import find, reading, timeline
 from landbridge.store.contract import Kind
 from landbridge.store.schema import SLOTS
 from landbridge.store.sqlite import SqliteStore
+from landbridge.store.transaction import SqliteTransaction
 
 LARGEST_PAGE = 1000
 SAMPLE = 50  # entities looked at to learn what a type's attributes are
@@ -66,20 +68,55 @@ def attributes_of(connection: apsw.Connection, kind: Kind) -> tuple[str, ...]:
 
 def links(store: SqliteStore, tenant: str, id_: str, limit: int) -> list[Link]:
     """Which entities point at this one, by which attribute."""
+    with store.reader() as connection:
+        asked = [
+            (kind, attribute)
+            for kind in reading.kinds(connection, tenant)
+            if kind.entities
+            for attribute in relationships_of(connection, kind)
+        ]
+        bare = [
+            (kind, kind.slots[attribute])
+            for kind, attribute in asked
+            if attribute in kind.slots and find.wants_index(connection, kind, kind.slots[attribute])
+        ]
+    if bare:
+        add_indexes(store, bare)
     found: list[Link] = []
     with store.reader() as connection:
-        for kind in reading.kinds(connection, tenant):
-            for attribute in relationships_of(connection, kind) if kind.entities else ():
-                asked = Query(
-                    tenant=tenant,
-                    types=Has(kind.type),
-                    where=Compare(Path(attribute), "==", id_),
-                    limit=min(limit - len(found), LARGEST_PAGE),
-                )
-                page = reading.query(connection, asked)
-                found += [Link(document["id"], kind.type, attribute) for document in page.documents]
-                if len(found) >= limit:
-                    return found
+        for kind, attribute in asked:
+            found += [Link(one, kind.type, attribute) for one in pointing(connection, kind, attribute, id_, limit)]
+            if len(found) >= limit:
+                break
+    return found[:limit]
+
+
+def add_indexes(store: SqliteStore, columns: Sequence[tuple[Kind, int]]) -> None:
+    def job(transaction: SqliteTransaction) -> None:
+        for kind, slot in columns:
+            find.add_index(transaction.connection, kind, slot)
+
+    store.write(job, actor="index")
+
+
+def pointing(connection: apsw.Connection, kind: Kind, attribute: str, target: str, limit: int) -> list[str]:
+    """The ids of a kind's entities that point at the target by this attribute."""
+    if attribute not in kind.slots:
+        where = Compare(Path(attribute), "==", target)
+        asked = Query(tenant=kind.tenant, types=Has(kind.type), where=where, limit=min(limit, LARGEST_PAGE))
+        return [document["id"] for document in reading.query(connection, asked).documents]
+    rows = find.pointing(connection, kind, kind.slots[attribute], target)
+    meant = (row.id for row in rows if target in objects_of(orjson.loads(row.doc)["attrs"].get(attribute, ())))
+    return list(islice(meant, limit))
+
+
+def objects_of(instances: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ids that an attribute's instances point at."""
+    found: set[str] = set()
+    for instance in instances:
+        objects = instance.get("object", instance.get("objectList", ()))
+        for one in [objects] if isinstance(objects, str) else objects:
+            found.add(one["object"] if isinstance(one, Mapping) else one)
     return found
 
 
@@ -192,7 +229,8 @@ def reject_rows(store: SqliteStore, source: str, reason: str, limit: int, offset
 def search(store: SqliteStore, tenant: str, text: str, limit: int) -> list[Document]:
     """Entities whose id or name contains the text."""
     with store.reader() as connection:
-        return [reading.document(stored) for stored in reading.search(connection, tenant, text, limit)]
+        kinds = [kind for kind in reading.kinds(connection, tenant) if kind.entities]
+        return [reading.document(stored) for stored in find.search(connection, kinds, text, limit)]
 
 
 def changes(store: SqliteStore, since: int, limit: int) -> list[Change]:

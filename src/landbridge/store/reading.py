@@ -183,23 +183,6 @@ def outbox(connection: apsw.Connection, since: int, limit: int) -> list[tuple[in
     return list(rows)
 
 
-def search(connection: apsw.Connection, tenant: str, text: str, limit: int) -> list[Stored]:
-    """Entities whose id or name (in any language) contains the text, small kinds first, in a bounded walk."""
-    wanted = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    found: list[Stored] = []
-    walked = 0
-    for kind in sorted(kinds(connection, tenant), key=lambda kind: kind.entities):
-        low = kind.num << KIND_BITS
-        rows = connection.execute(
-            SEARCH, (low, low + (1 << KIND_BITS) - 1, SEARCH_WALK - walked, wanted, wanted, limit - len(found))
-        )
-        found += [Stored(*row) for row in rows]
-        walked += kind.entities
-        if len(found) >= limit or walked >= SEARCH_WALK:
-            break
-    return found
-
-
 def meta(connection: apsw.Connection, name: str) -> str | None:
     row = connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
     return str(row[0]) if row else None
