@@ -202,7 +202,7 @@ def past(key: int, newest: float, hours: int = 60) -> list[Entry]:
 
 def declared(title: str, kind: str, owner: str, types: Sequence[str], attributes: Sequence[str]) -> str:
     facts = {"title": {"en": title, "zh": f"{title}（中文）"}, "kind": kind, "owner": owner, "licence": "CC BY 4.0",
-             "schedule": "PT1H", "types": list(types), "attributes": list(attributes)}  # fmt: skip
+             "schedule": "every 10m", "types": list(types), "attributes": list(attributes)}  # fmt: skip
     return orjson.dumps(facts).decode()
 
 

@@ -174,6 +174,13 @@ def test_claims_stand_side_by_side_with_the_chosen_one_marked(pool: Pool) -> Non
     assert "Sources disagree about this entity in 1 stretch of time." in text
 
 
+def test_one_claim_alone_has_nothing_to_stand_beside(pool: Pool) -> None:
+    page = visitor(pool).get(f"/entity/{SITUATION}").text
+    assert page.count('class="claims"') == 1
+    rows = page[page.index('class="claims"') :].split("</tbody>")[0].count("<tr")
+    assert rows == 3  # the heading, and one for each source
+
+
 def test_a_series_is_drawn_with_its_gap_and_told_in_words(pool: Pool) -> None:
     page = visitor(pool).get(f"/entity/{STATION}?series=pm25").text
     chart = page[page.index('class="chart"') : page.index("</figure>")]
@@ -215,7 +222,15 @@ def test_a_source_says_how_it_is(pool: Pool) -> None:
     ):
         assert told in text
     told = said(visitor(pool).get("/sources/air-quality").text)
-    for word in ("not_frozen", "10 series unchanged for 48 h", "not met", "unknown station", "2,627", "4 seconds"):
+    for word in (
+        "not_frozen",
+        "10 series unchanged for 48 h",
+        "not met",
+        "unknown station",
+        "2,627",
+        "4 seconds",
+        "every 10 minutes",
+    ):
         assert word in told
 
 

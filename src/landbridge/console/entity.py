@@ -63,6 +63,11 @@ class Attribute:
     def first(self) -> Claim:
         return self.claims[0]
 
+    @property
+    def told(self) -> tuple[Claim, ...]:
+        """The claims without the repetition of the one that the rule chose."""
+        return self.claims[1:] if self.first.standing == "chosen" and len(self.claims) > 1 else self.claims
+
 
 def entity(visit: Visit) -> Response:
     """GET /entity/{id}."""

@@ -43,6 +43,8 @@ def schedule_text(visit: Visit, schedule: str | None) -> str:
     if told := EVERY.match(schedule):
         every = span(int(told[1]) * SECONDS[told[2]], visit.language)
         return visit.language.gettext("every %(span)s") % {"span": every}
+    if schedule.startswith("after "):
+        return visit.language.gettext("after %(sources)s") % {"sources": schedule.removeprefix("after ")}
     return schedule
 
 
