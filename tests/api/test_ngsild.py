@@ -317,6 +317,10 @@ def test_writes(city: City) -> None:
     assert [one["attributeName"] for one in kept.json()["notUpdated"]] == ["b"]
     left = city.near.patch(f"{here}/attrs", json={"a": 5, "z": 6})
     assert [one["attributeName"] for one in left.json()["notUpdated"]] == ["z"]
+    more = {"type": ["T", "U"], "scope": "/a/b"}
+    assert city.near.post(f"{here}/attrs", json=more).status_code == 204
+    assert [one["scope"] for one in city.near.get(f"{ENTITIES}?type=U&scopeQ=/a/%23").json()] == ["/a/b"]
+    body |= more
     assert city.near.delete(f"{here}/attrs/c").status_code == 204
     assert city.near.delete(f"{here}/attrs/c").status_code == 404
     assert city.near.get(f"{here}?options=keyValues").json() == body | {"a": 5, "b": 2}

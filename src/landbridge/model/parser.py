@@ -38,11 +38,27 @@ def parse_entity(body: object, terms: Terms, *, simplified: bool = False) -> Doc
     """
     if not isinstance(body, Mapping):
         raise wrong("An entity is a JSON object.", "entity")
-    given = {ENTITY_MEMBERS[name]: member for name, member in body.items() if name in ENTITY_MEMBERS}
+    given = head_of(body)
     document: Document = {"id": parse_id(given.get("id"), "id"), "type": parse_types(given.get("type"), terms)}
     if "scope" in given:
         document["scope"] = parse_scope(given["scope"])
     document["attrs"] = parse_attributes(body, terms, simplified=simplified)
+    return document
+
+
+def head_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of an entity that are no attributes, under their plain names."""
+    return {ENTITY_MEMBERS[name]: member for name, member in body.items() if name in ENTITY_MEMBERS}
+
+
+def parse_fragment(body: object, terms: Terms) -> Document:
+    """Read a part of an entity: any of `type`, `scope` and attributes; its id, if it says one, is not looked at."""
+    document: Document = {"attrs": parse_attributes(body, terms)}
+    given = head_of(body) if isinstance(body, Mapping) else {}
+    if "type" in given:
+        document["type"] = parse_types(given["type"], terms)
+    if "scope" in given:
+        document["scope"] = parse_scope(given["scope"])
     return document
 
 
@@ -89,7 +105,7 @@ def parse_id(given: object, where: str) -> str:
 def parse_types(given: Any, terms: Terms) -> list[str]:
     names = given if isinstance(given, list) else [given]
     if not names or not all(isinstance(name, str) and NAME.match(name) for name in names):
-        raise wrong("The type is a name or a list of names.", "type")
+        raise wrong("The type is missing." if given is None else "The type is a name or a list of names.", "type")
     return list(dict.fromkeys(terms.expand(name) for name in names))
 
 

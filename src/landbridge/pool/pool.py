@@ -31,7 +31,7 @@ from landbridge.model.query import And, Has, Or, Query
 from landbridge.pool import read, write
 from landbridge.pool.series import series
 from landbridge.pool.trace import explain
-from landbridge.pool.write import Attributes, Written
+from landbridge.pool.write import Attributes, Fragment, Written
 from landbridge.store import ledger, reading
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
@@ -192,15 +192,35 @@ class Pool:
         with self.asked(actor, "write", "write entities", document["id"]):
             return write.create(self.store, self.claims, actor, document, tenant)
 
-    def append(self, actor: Actor, id: str, attrs: Attributes, *, overwrite: bool = True, tenant: str = "") -> Written:
-        """Add attribute instances. Raises Missing, Refused."""
+    def append(
+        self,
+        actor: Actor,
+        id: str,
+        attrs: Attributes,
+        *,
+        overwrite: bool = True,
+        types: Sequence[str] = (),
+        scope: Sequence[str] | None = None,
+        tenant: str = "",
+    ) -> Written:
+        """Add attribute instances, and types that the entity has besides. Raises Missing, Refused."""
         with self.asked(actor, "write", "write entities", id):
-            return write.append(self.store, self.claims, actor, id, attrs, overwrite, tenant)
+            given = Fragment(attrs, types, scope)
+            return write.append(self.store, self.claims, actor, id, given, overwrite, tenant)
 
-    def patch(self, actor: Actor, id: str, attrs: Attributes, *, tenant: str = "") -> Written:
+    def patch(
+        self,
+        actor: Actor,
+        id: str,
+        attrs: Attributes,
+        *,
+        types: Sequence[str] = (),
+        scope: Sequence[str] | None = None,
+        tenant: str = "",
+    ) -> Written:
         """Replace attribute instances that are there. Raises Missing, Refused."""
         with self.asked(actor, "write", "write entities", id):
-            return write.patch(self.store, self.claims, actor, id, attrs, tenant)
+            return write.patch(self.store, self.claims, actor, id, Fragment(attrs, types, scope), tenant)
 
     def delete_attribute(
         self,

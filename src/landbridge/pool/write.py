@@ -154,18 +154,35 @@ def create(store: SqliteStore, claims: Claims, actor: Actor, document: Document,
     return commit(store, actor, tenant, job)
 
 
+@dataclass(frozen=True)
+class Fragment:
+    """A part of an entity: attributes, types that it has besides, and the scopes that replace its own."""
+
+    attrs: Attributes
+    types: Sequence[str] = ()
+    scope: Sequence[str] | None = None
+
+    def describe(self, document: Document) -> bool:
+        """Put types and scopes into the document; whether that changed anything."""
+        before = (list(document["type"]), document.get("scope"))
+        document["type"] = list(dict.fromkeys([*document["type"], *self.types]))
+        if self.scope is not None:
+            document["scope"] = list(self.scope)
+        return before != (document["type"], document.get("scope"))
+
+
 def append(
-    store: SqliteStore, claims: Claims, actor: Actor, id_: str, attrs: Attributes, overwrite: bool, tenant: str
+    store: SqliteStore, claims: Claims, actor: Actor, id_: str, given: Fragment, overwrite: bool, tenant: str
 ) -> Written:
     """Add attribute instances to an entity; those that are there are replaced, or left where `overwrite` is False."""
     reason = "The instance exists, and is not to be overwritten."
-    return merge(store, claims, actor, id_, attrs, tenant, lambda there: None if overwrite or not there else reason)
+    return merge(store, claims, actor, id_, given, tenant, lambda there: None if overwrite or not there else reason)
 
 
-def patch(store: SqliteStore, claims: Claims, actor: Actor, id_: str, attrs: Attributes, tenant: str) -> Written:
+def patch(store: SqliteStore, claims: Claims, actor: Actor, id_: str, given: Fragment, tenant: str) -> Written:
     """Replace attribute instances that an entity has; others are left, and named in the answer."""
     reason = "The entity has no such instance."
-    return merge(store, claims, actor, id_, attrs, tenant, lambda there: None if there else reason)
+    return merge(store, claims, actor, id_, given, tenant, lambda there: None if there else reason)
 
 
 def merge(
@@ -173,7 +190,7 @@ def merge(
     claims: Claims,
     actor: Actor,
     id_: str,
-    attrs: Attributes,
+    given: Fragment,
     tenant: str,
     reason_against: Callable[[bool], str | None],
 ) -> Written:
@@ -181,9 +198,10 @@ def merge(
 
     def job(transaction: SqliteTransaction) -> Written:
         edit = opened(transaction, claims, tenant, id_)
+        described = given.describe(edit.document)
         updated: dict[str, None] = {}
         left: list[tuple[str, str]] = []
-        for attribute, instances in attrs.items():
+        for attribute, instances in given.attrs.items():
             require_own(edit, attribute, instances)
             for instance in instances:
                 there = instance_of(edit.instances(attribute), instance.get("datasetId")) is not None
@@ -192,7 +210,7 @@ def merge(
                 else:
                     edit.put(attribute, instance)
                     updated[attribute] = None
-        if updated:
+        if updated or described:
             edit.save()
         return Written(transaction.number, tuple(updated), tuple(left))
 

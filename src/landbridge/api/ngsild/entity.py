@@ -29,10 +29,10 @@ from landbridge.api.ngsild.path import segments
 from landbridge.api.ngsild.selection import parse_types
 from landbridge.errors import InvalidEntity, InvalidQuery, Missing
 from landbridge.model.answer import Document, Page
-from landbridge.model.parser import URI, parse_attributes, parse_entity
+from landbridge.model.parser import URI, parse_entity, parse_fragment
 from landbridge.model.query import And, Has, Or
 from landbridge.model.renderer import render, render_collection, render_feature
-from landbridge.model.terms import Contexts
+from landbridge.model.terms import Contexts, Terms
 from landbridge.pool.pool import Pool
 from landbridge.pool.write import Written
 
@@ -78,19 +78,20 @@ class Entities:
         """NGSI-LD 6.6.3.1, append attributes."""
         given = read_parameters(call.request, {"options"})
         body, terms = read_body(call, self.contexts)
-        attributes = parse_attributes(body, terms)
         tenant = read_tenant(call.request, self.pool)
         overwrite = "noOverwrite" not in given.get("options", "").split(",")
-        written = self.pool.append(call.actor, entity_id(call), attributes, overwrite=overwrite, tenant=tenant)
+        written = self.pool.append(
+            call.actor, entity_id(call), **fragment(body, terms), overwrite=overwrite, tenant=tenant
+        )
         return render_written(written, tenant)
 
     def update(self, call: Call) -> Response:
         """NGSI-LD 6.6.3.2, update attributes."""
         read_parameters(call.request, {"options"})
         body, terms = read_body(call, self.contexts)
-        attributes = parse_attributes(body, terms)
         tenant = read_tenant(call.request, self.pool)
-        return render_written(self.pool.patch(call.actor, entity_id(call), attributes, tenant=tenant), tenant)
+        written = self.pool.patch(call.actor, entity_id(call), **fragment(body, terms), tenant=tenant)
+        return render_written(written, tenant)
 
     def delete_attribute(self, call: Call) -> Response:
         """NGSI-LD 6.7.3.2, delete an attribute."""
@@ -105,6 +106,12 @@ class Entities:
 
     def wanted(self, call: Call, allowed: frozenset[str] | set[str]) -> Wanted:
         return read_wanted(call.request, self.contexts, self.pool, allowed, JSON, JSON_LD, GEOJSON)
+
+
+def fragment(body: dict[str, Any], terms: Terms) -> dict[str, Any]:
+    """A fragment of an entity as the pool takes it."""
+    read = parse_fragment(body, terms)
+    return {"attrs": read["attrs"], "types": read.get("type", ()), "scope": read.get("scope")}
 
 
 def is_simplified(given: dict[str, str]) -> bool:
