@@ -14,6 +14,7 @@ from landbridge.errors import Missing
 from landbridge.model.answer import Trace
 from landbridge.model.instant import format_instant
 
+CELL = 120  # characters of a raw cell; --json has all of it
 STANDING = {
     "value": "the only one",
     "chosen": "chosen by the rule",
@@ -87,6 +88,11 @@ def show(entity: str, found: Sequence[Trace]) -> None:
                 out.print(line, markup=False)
 
 
+def short(cell: object) -> str:
+    text = repr(cell)
+    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
+
+
 def lines(trace: Trace) -> list[str]:
     """One instance as text."""
     value = trace.value if isinstance(trace.value, str) else orjson.dumps(trace.value, default=str).decode()
@@ -104,5 +110,5 @@ def lines(trace: Trace) -> list[str]:
         made += [f"    mapped by  {trace.mapping}"] if trace.mapping else []
     made.append(f"    recorded   {format_instant(trace.recorded)} (commit {trace.commit})")
     if trace.raw:
-        made.append("    raw row    " + ", ".join(f"{name} = {cell!r}" for name, cell in trace.raw.items()))
+        made.append("    raw row    " + ", ".join(f"{name} = {short(cell)}" for name, cell in trace.raw.items()))
     return made

@@ -11,7 +11,9 @@ from rich.table import Table
 JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 JSON_HELP = "Print JSON, for a program to read."
 
-out = Console(highlight=False, soft_wrap=True)
+WIDE = 240  # columns where nobody looks at a terminal: a program or a file gets whole lines
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False)
 
 
