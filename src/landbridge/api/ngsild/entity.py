@@ -29,10 +29,11 @@ from landbridge.api.ngsild.path import segments
 from landbridge.api.ngsild.selection import parse_types
 from landbridge.errors import InvalidEntity, InvalidQuery, Missing
 from landbridge.model.answer import Document, Page
-from landbridge.model.parser import URI, parse_entity, parse_fragment
+from landbridge.model.parser import parse_entity, parse_fragment
 from landbridge.model.query import And, Has, Or
 from landbridge.model.renderer import render, render_collection, render_feature
 from landbridge.model.terms import Contexts, Terms
+from landbridge.model.value import URI
 from landbridge.pool.pool import Pool
 from landbridge.pool.write import Written
 

@@ -13,10 +13,10 @@ from landbridge.api.ngsild.fault import InvalidRequest, NoTenant
 from landbridge.api.ngsild.filter import parse_q
 from landbridge.api.ngsild.selection import parse_geo, parse_scopes, parse_types
 from landbridge.errors import InvalidQuery
-from landbridge.model.parser import URI
 from landbridge.model.query import Near, Query, Spatial
 from landbridge.model.renderer import Form, Rendering
 from landbridge.model.terms import CORE_URL, Contexts, Terms
+from landbridge.model.value import URI
 from landbridge.pool.pool import Pool
 
 JSON, JSON_LD, GEOJSON = "application/json", "application/ld+json", "application/geo+json"
