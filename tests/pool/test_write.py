@@ -195,6 +195,10 @@ def test_whoever_may_not_write_does_not_and_that_is_on_record(pool: Pool) -> Non
 
 def test_an_entity_of_two_types_is_found_by_both(pool: Pool) -> None:
     pool.create(CLERK, parse_entity({"id": "urn:x:1", "type": ["T", "U"], "a": 1}, CORE))
+    assert [(one.type, one.entities, one.attributes) for one in pool.types(CLERK)] == [
+        ("T", 1, ("a",)),
+        ("U", 1, ("a",)),
+    ]
     for type_ in ("T", "U"):
         assert [one["id"] for one in pool.query(CLERK, Query(types=Has(type_))).documents] == ["urn:x:1"]
     pool.append(CLERK, "urn:x:1", attrs(a=2))

@@ -48,12 +48,16 @@ def query(store: SqliteStore, asked: Query) -> Page:
 
 
 def types(store: SqliteStore, tenant: str) -> list[TypeSummary]:
-    """The types that have entities, by name."""
+    """The types that have entities, by name; an entity counts for each of its types."""
     with store.reader() as connection:
-        return [
-            TypeSummary(kind.type, kind.entities, attributes_of(connection, kind), kind.located)
+        counted = [
+            (kind, kind.entities + (find.count_shared(connection, kind) if kind.shared else 0))
             for kind in reading.kinds(connection, tenant)
-            if kind.entities
+        ]
+        return [
+            TypeSummary(kind.type, count, attributes_of(connection, kind), kind.located)
+            for kind, count in counted
+            if count
         ]
 
 

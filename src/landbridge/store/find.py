@@ -40,6 +40,11 @@ def search(connection: apsw.Connection, kinds: list[Kind], text: str, limit: int
             return
 
 
+def count_shared(connection: apsw.Connection, kind: Kind) -> int:
+    """How many entities of other kinds are of this type too."""
+    return int(connection.execute("SELECT count(*) FROM extra_type WHERE kind=?", (kind.num,)).fetchone()[0])
+
+
 def index_name(kind: Kind, slot: int) -> str:
     return f"entity_{kind.num}_s{slot}"
 
