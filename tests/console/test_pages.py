@@ -195,6 +195,7 @@ def test_links_lead_both_ways(pool: Pool) -> None:
     assert 'href="/entity/urn:ngsi-ld:AdministrativeArea:120116"' in there
     back = visitor(pool).get("/entity/urn:ngsi-ld:AdministrativeArea:120116").text
     assert f'href="/entity/{STATION}"' in back
+    assert "Air quality Area · 4" in said(back)
 
 
 def test_raw_rows_are_for_stewards(tmp_path: Path) -> None:

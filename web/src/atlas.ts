@@ -89,7 +89,13 @@ export class Atlas {
     }
     const ground = this.sheets.filter((sheet) => sheet.ground).flatMap((sheet) => this.all(sheet.type));
     const box: Box | undefined = boxOf(ground) ?? boxOf(this.sheets.flatMap((sheet) => this.all(sheet.type)));
-    return box ? { bounds: box, fitBoundsOptions: { padding: PADDING, maxZoom: 15 } } : { zoom: 2, center: [0, 20] };
+    return box ? { bounds: box, fitBoundsOptions: { padding: this.padding(), maxZoom: 15 } } : { zoom: 2, center: [0, 20] };
+  }
+
+  /** Room around what is fitted; on a phone the legend lies along the lower edge. */
+  private padding(): { top: number; bottom: number; left: number; right: number } {
+    const narrow = window.matchMedia("(max-width: 680px)").matches;
+    return narrow ? { top: 30, bottom: this.measure ? 70 : 24, left: 24, right: 24 } : { top: PADDING, bottom: PADDING, left: PADDING, right: PADDING };
   }
 
   private furnish(container: HTMLElement): void {
@@ -245,7 +251,7 @@ export class Atlas {
     if (!this.chosen || !fly) return;
     const animate = !this.calm.matches;
     if (isPoint(this.chosen)) this.map.easeTo({ center: middle(this.chosen.geometry) as [number, number], zoom: Math.max(this.map.getZoom(), 10), animate });
-    else this.map.fitBounds(boxOf([this.chosen]) ?? [0, 0, 0, 0], { padding: PADDING, maxZoom: 15, animate });
+    else this.map.fitBounds(boxOf([this.chosen]) ?? [0, 0, 0, 0], { padding: this.padding(), maxZoom: 15, animate });
   }
 
   /** Load again what a change touched. */

@@ -13,6 +13,7 @@ from landbridge.console.figure import (
     figure,
     is_number,
     observed,
+    short_id,
     subs,
 )
 from landbridge.console.language import mark
@@ -33,6 +34,7 @@ STANDINGS: dict[str, tuple[str, str]] = {  # standing -> sign, word
 CARD = 6  # attributes on a map's card
 TABLED = 60  # points in the table beside a chart
 POINTS = 300
+LINKS = 200
 
 
 @dataclass(frozen=True)
@@ -192,15 +194,17 @@ def links_out(shown: Sequence[Attribute], names: Mapping[str, tuple[str, str]]) 
     return [Linked(id, *names.get(id, (id, "")), a.label, id in names) for a, id in pairs]
 
 
-def links_in(visit: Visit, id: str) -> list[Linked]:
-    """What points at the entity."""
-    links = visit.reading.links(visit.actor, id, limit=50, tenant=visit.tenant)
+def links_in(visit: Visit, id: str) -> list[tuple[str, str, list[Linked]]]:
+    """What points at the entity, by type and attribute."""
+    links = visit.reading.links(visit.actor, id, limit=LINKS, tenant=visit.tenant)
     names = known_names(visit, [link.entity for link in links])
     term = visit.language.term
-    return [
-        Linked(li.entity, names.get(li.entity, (li.entity,))[0], term(li.type), term(li.attribute), True)
-        for li in links
-    ]
+    found: dict[tuple[str, str], list[Linked]] = {}
+    for link in links:
+        name = names.get(link.entity, (short_id(link.entity),))[0]
+        linked = Linked(link.entity, name, term(link.type), term(link.attribute), True)
+        found.setdefault((linked.type, linked.attribute), []).append(linked)
+    return [(*key, some) for key, some in found.items()]
 
 
 def card_view(visit: Visit, id: str) -> Mapping[str, Any] | None:
