@@ -276,3 +276,44 @@ def test_parse_and_render_are_exact(attrs: dict[str, Any], form: Any) -> None:
     assert parse_entity(json.loads(json.dumps(shown)), CORE) == document
     if form == "normalized":
         assert json.loads(json.dumps(shown)) == json.loads(json.dumps(body))
+
+
+members = st.sampled_from([*sorted(MEMBERS), "id", "scope", "@context", "@id", "@", "coordinates", "a", "createdAt"])
+oddities = st.recursive(
+    scalars | st.none() | st.sampled_from([*KINDS, "urn:x:1", "Point", "2020-04-02T00:00:00Z"]),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(members, one, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(members, oddities, max_size=4), st.booleans())
+def test_nothing_but_invalid_entity_comes_out(body: dict[str, Any], simplified: bool) -> None:
+    try:
+        document = parse_entity({"id": "urn:x:1", "type": "T"} | body, CORE, simplified=simplified)
+    except InvalidEntity:
+        return
+    for form in ("normalized", "concise"):
+        assert parse_entity(render(document, Rendering(CORE, form)), CORE) == document
+
+
+def nested(levels: int, make: Any) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = make(value)
+    return value
+
+
+@pytest.mark.parametrize("make", [lambda one: [one], lambda one: {"value": one}, lambda one: {"a": one}])
+@pytest.mark.parametrize("member", ["value", "object", "vocab", "json", "type", "observedAt", "sub", "coordinates"])
+def test_what_is_too_deep_is_refused_and_breaks_nothing(make: Any, member: str) -> None:
+    deep = nested(900, make)
+    for attribute in (
+        deep,
+        {member: deep},
+        {"type": "Property", "value": 1, member: deep},
+        {"type": "Point", member: deep},
+    ):
+        with pytest.raises(InvalidEntity):
+            parse_entity({"id": "urn:x:1", "type": "T", "a": attribute}, CORE)
+    with pytest.raises(InvalidEntity):
+        parse_entity({"id": deep, "type": deep, "scope": deep}, CORE)

@@ -71,7 +71,12 @@ def default_instance(document: Document, attribute: str) -> Instance | None:
 
 def is_geometry(value: object) -> bool:
     """Whether a value looks like a GeoJSON geometry, right or wrong."""
-    return isinstance(value, Mapping) and str(value.get("type")) in DEPTH and "coordinates" in value
+    return isinstance(value, Mapping) and as_text(value.get("type")) in DEPTH and "coordinates" in value
+
+
+def as_text(value: object) -> str:
+    """A text, or nothing in place of anything else."""
+    return value if isinstance(value, str) else ""
 
 
 def in_order(instances: Sequence[Instance]) -> Instances:

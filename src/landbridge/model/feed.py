@@ -55,7 +55,8 @@ class Delivery:
     """Some mapped rows of one mapping file, to be made durable in one commit.
 
     `rows`: the SELECT's columns by their names, `_row` (int64, may be null), `_key` and `_hash` (uint64).
-    `read`: rows read from the source since the delivery before (for the run's count).
+    `read`: rows read from the source since the delivery before (for the run's count). `replayed`: rejected rows, by
+    their number in the store, in whose place this delivery comes.
     """
 
     plan: RowPlan
@@ -65,6 +66,7 @@ class Delivery:
     rejects: tuple[RejectedRow, ...] = ()
     cursor: Mapping[str, Any] | None = None
     read: int = 0
+    replayed: tuple[int, ...] = ()
     expand: Callable[[str], str] = field(default=lambda name: name)  # mapping's name -> stored name
 
 

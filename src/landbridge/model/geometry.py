@@ -61,7 +61,7 @@ def examine(geometry: object) -> None:
         raise Flaw("the geometry is no object")
     kind = geometry.get("type")
     if not isinstance(kind, str) or kind not in DEPTH:
-        raise Flaw(f"the geometry's type '{str(kind)[:40]}' is none of {', '.join(DEPTH)}")
+        raise Flaw(f"the geometry's type '{kind[:40] if isinstance(kind, str) else ''}' is none of {', '.join(DEPTH)}")
     count = 0
     for count, (lon, lat, *_) in enumerate(positions(geometry.get("coordinates"), DEPTH[kind]), 1):
         if count > MOST_POSITIONS:
@@ -88,7 +88,8 @@ def positions(coordinates: object, depth: int) -> Iterator[list[float]]:
         return
     numbers = all(isinstance(part, int | float) and not isinstance(part, bool) for part in coordinates)
     if not numbers or len(coordinates) not in (2, 3) or not all(map(math.isfinite, coordinates)):
-        raise Flaw(f"the position {str(coordinates)[:60]} is not two or three numbers")
+        said = f"the position {str(coordinates)[:60]}" if numbers else "a position"
+        raise Flaw(f"{said} is not two or three numbers")
     yield list(coordinates)
 
 

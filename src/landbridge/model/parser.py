@@ -12,7 +12,7 @@ from landbridge.model.answer import Document
 from landbridge.model.entity import KINDS, SYSTEM, VALUE_MEMBERS, Instance, Instances, in_order, in_shape, is_geometry
 from landbridge.model.geometry import check_geometry
 from landbridge.model.terms import Terms
-from landbridge.model.value import checked, checked_value, parse_id, parse_meta, parse_value, wrong
+from landbridge.model.value import checked, checked_value, parse_id, parse_meta, parse_value, shown, wrong
 
 MOST_ATTRIBUTES, MOST_INSTANCES, MOST_SUBS = 1000, 1000, 200
 DEEPEST_SUB = 5
@@ -161,7 +161,7 @@ def kind_of(given: object, terms: Terms, where: str) -> str | None:
         return next(kind for kind, member in KINDS.items() if member == members[0])
     kind = kind_named(given["type"], terms)
     if kind is None:
-        raise wrong(f"'{given['type']!s:.60}' is no kind of attribute.", f"{where}.type", f"Use {', '.join(KINDS)}.")
+        raise wrong(f"{shown(given['type'])} is no kind of attribute.", f"{where}.type", f"Use {', '.join(KINDS)}.")
     if members != [KINDS[kind]]:
         raise wrong(f"A {kind} has the member '{KINDS[kind]}' and no other value.", where)
     return kind

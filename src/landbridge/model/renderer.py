@@ -14,6 +14,7 @@ from landbridge.model.entity import (
     PROVENANCE,
     VALUE_MEMBERS,
     Instance,
+    as_text,
     default_instance,
     is_geometry,
     provenance,
@@ -158,7 +159,7 @@ def concise(shown: dict[str, Any]) -> Any:
 
 
 def concise_sub(name: str, part: Any) -> Any:
-    if isinstance(part, dict) and name not in VALUE_MEMBERS and str(part.get("type")) in KINDS:
+    if isinstance(part, dict) and name not in VALUE_MEMBERS and as_text(part.get("type")) in KINDS:
         return concise(part)
     if isinstance(part, list) and name not in VALUE_MEMBERS and part and isinstance(part[0], dict):
         return [bare_in_list(concise(one)) for one in part]

@@ -66,7 +66,9 @@ class Draft:
             for part in context:
                 self.read(part, depth + 1)
         else:
-            raise InvalidEntity(f"A context is an address, an object or a list, not {context!r:.60}.", where="@context")
+            raise InvalidEntity(
+                f"A context is an address, an object or a list, not {type(context).__name__}.", where="@context"
+            )
 
     def read_object(self, context: Mapping[str, Any]) -> None:
         if len(context) + len(self.terms) > MOST_TERMS:

@@ -24,10 +24,15 @@ def wrong(message: str, where: str, hint: str | None = None) -> InvalidEntity:
     return InvalidEntity(message, where=where, hint=hint)
 
 
+def shown(given: object) -> str:
+    """A value in an error: a text as it is, cut; of anything else only what it is, for it may be deep or long."""
+    return f"'{given[:80]}'" if isinstance(given, str) else f"a JSON {type(given).__name__}"
+
+
 def parse_id(given: object, where: str) -> str:
     if not isinstance(given, str) or len(given) > LONGEST_ID or not URI.match(given):
         raise wrong(
-            f"'{given!s:.80}' is no URI." if given is not None else "The id is missing.",
+            f"{shown(given)} is no URI." if given is not None else "The id is missing.",
             where,
             "Write it like urn:ngsi-ld:AirQualityObserved:1023A.",
         )
@@ -112,7 +117,7 @@ def parse_moment(given: object, where: str) -> str:
     if isinstance(given, Mapping) and "@value" in given:
         given = given["@value"]
     try:
-        return format_instant(parse_instant(given if isinstance(given, str) else str(given)))
+        return format_instant(parse_instant(given if isinstance(given, str) else shown(given)))
     except Invalid as error:
         raise wrong(error.message, where, error.hint) from None
 
