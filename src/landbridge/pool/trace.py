@@ -98,10 +98,15 @@ def standing(instance: Instance, instances: Instances, fed: bool) -> str:
 
 
 def row_behind(connection: apsw.Connection, origin: Provenance, inside: bool) -> Origin:
-    """Find the kept source row; its content only for whoever may see it."""
+    """Find the kept source row; its content only for whoever may see it.
+
+    A row that several mapping files of the source read names them all: which of them made the value is not kept.
+    """
     if origin.run is None or origin.row is None:
         return Origin()
-    for body in reading.raw(connection, origin.owner, origin.run, origin.row):
-        if found := find_row(body, origin.row):
-            return Origin(found.place, found.mapping, found.raw if inside else None)
-    return Origin()
+    bodies = reading.raw(connection, origin.owner, origin.run, origin.row)
+    found = [row for body in bodies if (row := find_row(body, origin.row))]
+    if not found:
+        return Origin()
+    mappings = ", ".join(dict.fromkeys(row.mapping for row in found))
+    return Origin(found[0].place, mappings, found[0].raw if inside else None)
