@@ -81,16 +81,16 @@ class Edit:
     def remove(self, attribute: str, dataset: str | None) -> None:
         """Take a client's instance away; under a pin the rule applies again."""
         before = self.instances(attribute)
-        if dataset is None:
-            rivals = self.claims.rivals(self.tenant, self.types, attribute)
-            rule = self.claims.rule(self.types, attribute)
-            after = without_pin(before, self.claims, rivals, rule, self.transaction.recorded)
-        else:
-            after = [one for one in before if one.get("datasetId") != dataset]
-        self.keep(attribute, after)
         self.note(attribute, dataset, API, None)
-        chosen = instance_of(after, None) if dataset is None else None
-        if chosen is not None:
+        if dataset is not None:
+            self.keep(attribute, [one for one in before if one.get("datasetId") != dataset])
+            return
+        rivals = self.claims.rivals(self.tenant, self.types, attribute)
+        rule = self.claims.rule(self.types, attribute)
+        after = without_pin(before, self.claims, rivals, rule, self.transaction.recorded)
+        self.keep(attribute, after)
+        chosen = instance_of(after, None)
+        if chosen is not None and not rivals:  # the rule's choice is no entry of its own: it follows from the claims
             self.note(attribute, None, provenance(chosen).owner, chosen)
 
     def save(self) -> None:
