@@ -272,6 +272,8 @@ def test_the_public_reads_where_the_city_says_so_and_is_counted_by_the_minute(ci
     for _ in range(3):
         pool.query(PUBLIC, Query(types=Has("T")))
     pool.types(PUBLIC)
+    pool.create(BOSS, parse_entity({"id": "urn:x:2", "type": "U"}, CORE))
+    pool.entity(PUBLIC, "urn:x:2")
     with pytest.raises(Refused):
         pool.create(PUBLIC, parse_entity({"id": "urn:x:1", "type": "T"}, CORE))
     assert pool.audited(BOSS) == []  # counts are written when their minute is over
@@ -280,6 +282,7 @@ def test_the_public_reads_where_the_city_says_so_and_is_counted_by_the_minute(ci
     lines = {(act.at, act.action, act.target, act.reason, act.request) for act in pool.audited(BOSS)}
     assert lines == {
         (1000 * MINUTE, "read", "T", "3", "ngsild"),
+        (1000 * MINUTE, "read", "U", "1", "ngsild"),
         (1000 * MINUTE, "read", "read types", "1", "ngsild"),
         (1000 * MINUTE, "denied", "write entities", "1", "ngsild"),
     }

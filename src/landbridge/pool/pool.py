@@ -6,6 +6,7 @@ the store. Times are microseconds since 1970.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -41,6 +42,13 @@ __all__ = ["Actor", "Pool"]
 CLAIMS = "claims"  # the name under which the store keeps them
 
 
+@dataclass
+class Target:
+    """What somebody asks for, as the audit names it."""
+
+    name: str
+
+
 class Pool:
     """A city's pool: its state, who may do what with it, and which sources feed what."""
 
@@ -72,11 +80,15 @@ class Pool:
     # -- who may
 
     @contextmanager
-    def asked(self, actor: Actor, right: str, what: str, target: str = "") -> Iterator[None]:
-        """Let the actor do it, or refuse; a refusal is audited before it is told, also one that comes from inside."""
+    def asked(self, actor: Actor, right: str, what: str, target: str = "") -> Iterator["Target"]:
+        """Let the actor do it, or refuse; a refusal is audited before it is told, also one that comes from inside.
+
+        What is yielded may be given a name that is only known later, for the counts of public reads.
+        """
+        aim = Target(target)
         try:
             self.policy.require(actor, right, what)
-            yield
+            yield aim
         except Refused as refusal:
             if actor.role is Role.PUBLIC:  # no line each for whoever knocks: counted
                 self.reads.count(what, actor.door, "denied")
@@ -84,7 +96,7 @@ class Pool:
                 self.save_acts([act(self.store.clock(), actor, what, target, "denied", refusal.message)])
             raise
         if actor.role is Role.PUBLIC:
-            self.reads.count(target or what, actor.door)
+            self.reads.count(aim.name or what, actor.door)
 
     def save_acts(self, acts: list[Act]) -> None:
         """Keep lines of the audit; on disk when this returns."""
@@ -108,8 +120,10 @@ class Pool:
 
     def entity(self, actor: Actor, id: str, *, tenant: str = "") -> Document:
         """An entity as it is now. Raises Missing."""
-        with self.asked(actor, "read", "read entities", "(by id)"):
-            return read.entity(self.store, tenant, id)
+        with self.asked(actor, "read", "read entities", id) as target:
+            document = read.entity(self.store, tenant, id)
+            target.name = ",".join(document["type"])
+            return document
 
     def query(self, actor: Actor, query: Query) -> Page:
         """One page of entities."""
