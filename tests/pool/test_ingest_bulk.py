@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from feeding import City, Rows, bare, delivery, rivals
 from landbridge.model.claim import Claims
-from landbridge.pool import ingest
+from landbridge.pool import bulk, ingest
 
 TYPES = {
     "n": pa.float64(), "n.unitCode": pa.string(), "text": pa.string(), "whole": pa.int64(), "flag": pa.bool_(),
@@ -87,13 +87,13 @@ def deliveries(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
 
 @contextmanager
 def few(rows: int) -> Iterator[None]:
-    """Write one by one what has at most so many rows."""
-    before = ingest.FEW
-    ingest.FEW = rows
+    """Write one by one what has at most so many rows; the others in small slices."""
+    before = ingest.FEW, bulk.SLICE
+    ingest.FEW, bulk.SLICE = rows, 4
     try:
         yield
     finally:
-        ingest.FEW = before
+        ingest.FEW, bulk.SLICE = before
 
 
 def fed(city: City, given: list[list[dict[str, Any]]], sources: list[str]) -> City:
@@ -131,22 +131,22 @@ def test_columns_write_what_single_rows_write(given: list[list[dict[str, Any]]],
     names = sorted({name.partition(".")[0] for name in COLUMNS} - {"observedAt", "scope"})
     claims = rivals("b", "a", attributes=names, rule="priority") if disputed else Claims()
     with few(-1):
-        bulk = fed(City(claims=claims), given, ["a", "b"])
+        columnar = fed(City(claims=claims), given, ["a", "b"])
     with few(10_000):
         single = fed(City(claims=claims), given, ["a", "b"])
     try:
-        assert shown(bulk) == shown(single)
-        assert columns(bulk) == columns(single)
+        assert shown(columnar) == shown(single)
+        assert columns(columnar) == columns(single)
     finally:
-        bulk.close()
+        columnar.close()
         single.close()
 
 
 def test_a_large_delivery_takes_the_bulk_road(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: Rows = [{"id": f"urn:x:{n:05}", "type": "T", "n": n / 4} for n in range(1000)]
     taken = []
-    write = ingest.bulk.write
-    monkeypatch.setattr(ingest.bulk, "write", lambda *given: write(*given, *taken.append(1) or ()))
+    write = bulk.write
+    monkeypatch.setattr(bulk, "write", lambda *given: write(*given, *taken.append(1) or ()))
     city = City()
     record = city.pull("a", rows)
     assert (record.entities, record.instances, taken) == (1000, 1000, [1])

@@ -5,7 +5,8 @@ many rows about one entity the newest of each attribute is found as columns too 
 alone. Only where an entity is there already does Python look at each document (`pool.absorb`).
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,14 @@ from landbridge.pool.render import Columns, Rendered, json_text, slots
 from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.store.cell import cell, cells
-from landbridge.store.contract import Row, Stored
+from landbridge.store.contract import Kind, Row, Stored
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.segment import cut
 from landbridge.store.transaction import SqliteTransaction
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+SLICE = 16_384  # rows worked on together, about
 OPERATIONS = pl.Enum(["set", "delete"])
 
 
@@ -69,25 +72,34 @@ def write(
     These are the rows about entities of several types, or of another type than the row's: what rivals an attribute has
     depends on all of them.
     """
+    rows = rows.filter(saying(rows, plans))
     types = rows.column("type").dictionary_encode()
     names = types.dictionary.to_pylist()
     odd = of_several_types(rows) if len(names) > 1 else set[str]()
-    ids = rows.column("id")
-    loads = []
+    sorted_parts = []
     for number, name in enumerate(names):
         part = rows if len(names) == 1 else rows.filter(pc.equal(types.indices, number))
-        type_ = delivery.expand(name)
-        part = without(part, odd)
-        load = Load(transaction, absorber, told, touched, type_, part, plans)
-        others = load.locate()
-        if others:
-            odd |= others
-            load = Load(transaction, absorber, told, touched, type_, without(part, others), plans)
-            load.locate()
-        loads.append(load)
-    for load in loads:
-        load.write()
-    return rows.filter(pc.is_in(ids, pa.array(odd, ids.type))) if odd else None
+        kind = transaction.kind(absorber.tenant, delivery.expand(name), [plan.value.name for plan in plans])
+        found = in_order(without(part, odd), transaction, absorber.tenant, kind)
+        if found.odd:
+            odd |= found.odd
+            found = in_order(without(part, odd), transaction, absorber.tenant, kind)
+        sorted_parts.append((kind, found))
+    for kind, found in sorted_parts:
+        keys, fresh = found.take_keys(transaction, kind)
+        for first, last in found.slices():
+            entities = slice(first, last)
+            part = found.rows_of(first, last)
+            Load(transaction, absorber, told, touched, kind, part, plans, keys[entities], fresh[entities]).write()
+    return rows.filter(pc.is_in(rows.column("id"), pa.array(odd, pa.string()))) if odd else None
+
+
+def saying(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> pa.Array:
+    """Which rows say anything at all."""
+    columns = [rows.column(plan.value.column) for plan in plans]
+    if any(not column.null_count for column in columns):
+        return pa.array(np.ones(rows.num_rows, bool))
+    return functools.reduce(pc.or_, (column.is_valid() for column in columns))
 
 
 def of_several_types(rows: pa.RecordBatch) -> set[str]:
@@ -103,8 +115,71 @@ def without(rows: pa.RecordBatch, ids: set[str]) -> pa.RecordBatch:
     return rows.filter(pc.invert(pc.is_in(column, pa.array(ids, column.type)))) if ids else rows
 
 
+@dataclass(frozen=True)
+class Sorted:
+    """Rows of one type by the order of their entities' ids, so that the store's trees grow at few places.
+
+    `order` None: they stand in it. `starts` says at which row each entity begins. `located`: keys of those that exist;
+    `odd`: of these the ids with other types than this one.
+    """
+
+    rows: pa.RecordBatch
+    order: Ints | None
+    starts: Ints
+    ids: list[str]
+    located: dict[str, int]
+    odd: frozenset[str]
+
+    def take_keys(self, transaction: SqliteTransaction, kind: Kind) -> tuple[Ints, Flags]:
+        """Each entity's key, and whether it is new."""
+        count, located = len(self.ids), self.located
+        keys = np.zeros(count, np.int64)
+        if located:
+            keys[:] = np.fromiter((located.get(id_, 0) for id_ in self.ids), np.int64, count)
+        fresh = keys == 0
+        new = int(fresh.sum())
+        if new:
+            taken = transaction.take_keys(kind, new)
+            keys[fresh] = np.arange(taken.start, taken.stop)
+        return keys, fresh
+
+    def slices(self) -> Iterator[tuple[int, int]]:
+        """Entities (first, beyond the last) whose rows are worked on together, to bound the memory."""
+        first = 0
+        while first < len(self.starts):
+            last = int(np.searchsorted(self.starts, self.starts[first] + SLICE, "left"))
+            yield first, last
+            first = last
+
+    def rows_of(self, first: int, last: int) -> tuple[pa.RecordBatch, Ints]:
+        """The rows of these entities in order, and the number of each row's entity, from 0."""
+        begin = int(self.starts[first])
+        end = int(self.starts[last]) if last < len(self.starts) else self.rows.num_rows
+        if self.order is None:
+            rows = self.rows.slice(begin, end - begin)
+        else:
+            rows = self.rows.take(pa.array(self.order[begin:end]))
+        group = np.zeros(end - begin, np.int64)
+        group[self.starts[first + 1 : last] - begin] = 1
+        return rows, np.cumsum(group)
+
+
+def in_order(rows: pa.RecordBatch, transaction: SqliteTransaction, tenant: str, kind: Kind) -> Sorted:
+    """Sort the rows by id, keeping the order of those about one entity, and find out which entities exist."""
+    ids, order = pl.Series(rows.column("id")), None
+    if not ids.is_sorted():
+        frame = pl.DataFrame({"id": ids}).with_row_index("at").sort("id", maintain_order=True)
+        ids, order = frame["id"], frame["at"].to_numpy().astype(np.int64)
+    first = (ids != ids.shift(1)).fill_null(True)
+    listed: list[str] = ids.filter(first).to_list()
+    located = transaction.locate(tenant, listed) if listed else {}
+    several = transaction.of_several_types(kind) if located else set()
+    odd = frozenset(id_ for id_, key in located.items() if key >> KIND_BITS != kind.num or key in several)
+    return Sorted(rows, order, np.flatnonzero(first.to_numpy()), listed, located, odd)
+
+
 class Load:
-    """The rows of one type on their way into the store, in one commit."""
+    """The rows of some entities of one type on their way into the store, in one commit."""
 
     def __init__(
         self,
@@ -112,37 +187,26 @@ class Load:
         absorber: Absorber,
         told: Told,
         touched: disagree.Touched,
-        type_: str,
-        rows: pa.RecordBatch,
+        kind: Kind,
+        part: tuple[pa.RecordBatch, Ints],
         plans: tuple[AttributePlan, ...],
+        keys: Ints,
+        fresh: Flags,
     ) -> None:
         self.transaction, self.absorber, self.told, self.touched = transaction, absorber, told, touched
-        self.type = type_
-        self.names = [plan.value.name for plan in plans]
+        self.kind, self.keys, self.fresh = kind, keys, fresh
+        self.type = kind.type
+        rows, self.group = part
         columns = Columns(rows)
-        attributes = [columns.attribute(plan) for plan in plans]
-        said = pl.select(pl.any_horizontal([one.head.is_not_null() for one in attributes])).to_series()
-        ids = columns.texts("id")
-        order = ids.arg_sort() if not said.all() or not ids.is_sorted() else None
+        self.names = [plan.value.name for plan in plans]
         self.rows = columns.column(ROW)
         self.scopes = columns.column("scope").to_list() if "scope" in rows.schema.names else None
-        self.place(ids, said, order)
-        self.attributes = [self.lines(one) for one in attributes]
-        self.standings = [absorber.standing((type_,), name) for name in self.names]
-
-    def place(self, ids: pl.Series, said: pl.Series, order: pl.Series | None) -> None:
-        """Number the entities in the order of their ids; `group` tells each row's, -1 where it says nothing."""
-        sorted_ids = ids if order is None else ids.gather(order)
-        if not said.all():
-            keep = said if order is None else said.gather(order)
-            sorted_ids = sorted_ids.filter(keep)
-            order = order.filter(keep) if order is not None else keep.arg_true()
-        first = (sorted_ids != sorted_ids.shift(1)).fill_null(True).to_numpy()
-        numbers = np.cumsum(first) - 1
-        self.ids = sorted_ids.filter(pl.Series(first))
-        self.single = len(self.ids) == len(sorted_ids)
-        self.group = np.full(len(ids), -1, np.int64)
-        self.group[slice(None) if order is None else order.to_numpy()] = numbers
+        first = np.ones(len(self.group), bool)
+        first[1:] = self.group[1:] != self.group[:-1]
+        self.ids = columns.texts("id").filter(pl.Series(first))
+        self.single = len(self.ids) == rows.num_rows
+        self.attributes = [self.lines(columns.attribute(plan)) for plan in plans]
+        self.standings = [absorber.standing((self.type,), name) for name in self.names]
 
     def lines(self, rendered: Rendered) -> Lines:
         """Bring an attribute's lines into order and find what stands of each entity."""
@@ -163,38 +227,12 @@ class Load:
 
     # -- the whole
 
-    def locate(self) -> set[str]:
-        """Find which entities are there; answers those that have other types than this one."""
-        transaction = self.transaction
-        self.id_list: list[str] = self.ids.to_list()
-        if not self.id_list:
-            return set()
-        self.kind = transaction.kind(self.absorber.tenant, self.type, self.names)
-        self.located = transaction.locate(self.absorber.tenant, self.id_list)
-        if not self.located:
-            return set()
-        several = transaction.of_several_types(self.kind)
-        kind = self.kind.num
-        return {id_ for id_, key in self.located.items() if key >> KIND_BITS != kind or key in several}
-
     def write(self) -> None:
         """State, then journal."""
-        ids = self.id_list
-        if not ids:
-            return
-        located = self.located
-        self.keys = np.empty(len(ids), np.int64)
-        known = np.fromiter((id_ in located for id_ in ids), bool, len(ids)) if located else np.zeros(len(ids), bool)
-        fresh = int(len(ids) - known.sum())
-        if fresh:
-            taken = self.transaction.take_keys(self.kind, fresh)
-            self.keys[~known] = np.arange(taken.start, taken.stop)
-        if located:
-            self.keys[known] = np.fromiter((located[id_] for id_ in ids if id_ in located), np.int64, len(located))
-        if fresh:
-            self.insert(~known, ids)
-        if located:
-            self.merge(np.flatnonzero(known))
+        if self.fresh.any():
+            self.insert(self.fresh, self.ids.to_list())
+        if not self.fresh.all():
+            self.merge(np.flatnonzero(~self.fresh))
         self.journal()
 
     # -- entities that are new

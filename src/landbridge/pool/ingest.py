@@ -195,8 +195,10 @@ class Ingest:
         source = prepared.delivery.raw
         if source is None:
             return []
-        found = np.unique(prepared.rows.column(ROW).drop_null().to_numpy(zero_copy_only=False))
-        wanted = found.astype(np.int64).tolist()
+        found = prepared.rows.column(ROW).drop_null().to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+        if not (found[1:] > found[:-1]).all():
+            found = np.unique(found)
+        wanted: list[int] = found.tolist()
         if not wanted:
             return []
         rows = source.take(wanted)

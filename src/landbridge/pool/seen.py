@@ -125,10 +125,11 @@ class Seen:
 
     def compacted(self) -> list[bytes] | None:
         """The parts that should be kept from now on; None where what is stored says it already."""
-        keys, hashes = self.now.merged()
-        keys, hashes = distinct(keys, hashes)
         before, _ = self.before.merged()
-        if not len(before) or (not self.fresh and len(keys) == len(before)):
+        if not len(before):
+            return None
+        keys, hashes = distinct(*self.now.merged())
+        if not self.fresh and len(keys) == len(before):
             return None
         return [
             pack(self.run, keys[at : at + PART_ROWS], hashes[at : at + PART_ROWS])
