@@ -5,7 +5,7 @@ import type { GeoJSONSource, MapGeoJSONFeature, MapMouseEvent } from "maplibre-g
 import type { Change } from "./live";
 import { readPalette, type Palette } from "./palette";
 import { picture } from "./picture";
-import { boxOf, fetchPlaces, isPoint, isSurface, middle, type Box, type Place } from "./place";
+import { boxOf, fetchPlaces, isPoint, isSurface, middle, mostOf, type Box, type Place } from "./place";
 import { numberText, scaleOf, stepOf, type Scale } from "./scale";
 import { pointsOf, shapesOf, styleOf, type Sheet } from "./style";
 
@@ -65,7 +65,7 @@ export class Atlas {
     if (!container) throw new Error("The page has no place for a map.");
     container.hidden = false;
     this.map = new maplibregl.Map({
-      container, style: styleOf(this.sheets, this.palette), attributionControl: false, maxZoom: 19, dragRotate: false, pitchWithRotate: false,
+      container, style: styleOf(this.sheets, this.palette, this.box()), attributionControl: false, maxZoom: 19, dragRotate: false, pitchWithRotate: false,
       renderWorldCopies: false, fadeDuration: 0, ...this.camera(view),
     });
     this.map.touchZoomRotate.disableRotation();
@@ -87,9 +87,14 @@ export class Atlas {
     if (zoom !== undefined && latitude !== undefined && longitude !== undefined && Math.abs(latitude) <= 85 && Math.abs(longitude) <= 180) {
       return { zoom, center: [longitude, latitude] };
     }
-    const ground = this.sheets.filter((sheet) => sheet.ground).flatMap((sheet) => this.all(sheet.type));
-    const box: Box | undefined = boxOf(ground) ?? boxOf(this.sheets.flatMap((sheet) => this.all(sheet.type)));
+    const box = this.box();
     return box ? { bounds: box, fitBoundsOptions: { padding: this.padding(), maxZoom: 15 } } : { zoom: 2, center: [0, 20] };
+  }
+
+  /** Where the city lies: its ground, else where most of its places are. */
+  private box(): Box | undefined {
+    const ground = this.sheets.filter((sheet) => sheet.ground).flatMap((sheet) => this.all(sheet.type));
+    return boxOf(ground) ?? mostOf(this.sheets.flatMap((sheet) => this.all(sheet.type)));
   }
 
   /** Room around what is fitted; on a phone the legend lies along the lower edge. */
@@ -307,7 +312,7 @@ export class Atlas {
 
   private repaint(): void {
     this.palette = readPalette(this.place);
-    this.map.setStyle(styleOf(this.sheets, this.palette), { diff: false });
+    this.map.setStyle(styleOf(this.sheets, this.palette, this.box()), { diff: false });
     this.map.once("styledata", () => {
       this.draw(true);
       this.told.drawn();

@@ -57,6 +57,19 @@ export function boxOf(places: Place[]): Box | undefined {
   return box;
 }
 
+/** The box of most places: the few that lie far out on any side are left to whoever zooms out. */
+export function mostOf(places: Place[]): Box | undefined {
+  if (places.length < 50) return boxOf(places);
+  const middles = places.map((place) => middle(place.geometry));
+  const range = (axis: 0 | 1): [number, number] => {
+    const sorted = middles.map((at) => at[axis] ?? 0).sort((one, other) => one - other);
+    const cut = Math.floor(sorted.length * 0.02);
+    return [sorted[cut] ?? 0, sorted[sorted.length - 1 - cut] ?? 0];
+  };
+  const [[west, east], [south, north]] = [range(0), range(1)];
+  return [west, south, east, north];
+}
+
 function swept(ring: Position[]): number {
   return ring.reduce((sum, [x = 0, y = 0], index) => {
     const [nextX = 0, nextY = 0] = ring[(index + 1) % ring.length] ?? [];

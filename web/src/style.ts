@@ -3,6 +3,7 @@
 import type { LayerSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
 import type { FeatureCollection } from "geojson";
 import type { Palette } from "./palette";
+import type { Box } from "./place";
 
 const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const CLUSTERED_FROM = 150; // places of a layer; fewer are drawn one by one
@@ -14,15 +15,18 @@ export interface Sheet {
   points: number;
 }
 
-/** Thin lines of latitude and longitude, so that an empty ground still shows where and how large. */
-function graticule(): FeatureCollection {
+/** Thin lines of latitude and longitude around the city, so that an empty ground still shows where and how large. */
+function graticule(box: Box | undefined): FeatureCollection {
   const features: FeatureCollection["features"] = [];
-  const add = (step: number, coordinates: number[][]): void => {
-    features.push({ type: "Feature", properties: { step }, geometry: { type: "LineString", coordinates } });
-  };
-  for (const step of [10, 1]) {
-    for (let x = -180; x <= 180; x += step) add(step, [[x, -85], [x, 85]]);
-    for (let y = -80; y <= 80; y += step) add(step, [[-180, y], [-90, y], [0, y], [90, y], [180, y]]);
+  const [west, south, east, north] = box ?? [0, 0, 0, 0];
+  for (const [step, reach] of [[10, 180], [1, 20], [0.1, 1.5]] as const) {
+    const [left, right] = [Math.max(-180, west - reach), Math.min(180, east + reach)];
+    const [low, high] = [Math.max(-85, south - reach), Math.min(85, north + reach)];
+    const add = (coordinates: number[][]): void => {
+      features.push({ type: "Feature", properties: { step }, geometry: { type: "LineString", coordinates } });
+    };
+    for (let at = Math.ceil(left / step); at <= right / step; at += 1) add([[at * step, low], [at * step, high]]);
+    for (let at = Math.ceil(low / step); at <= high / step; at += 1) add([[left, at * step], [right, at * step]]);
   }
   return { type: "FeatureCollection", features };
 }
@@ -40,9 +44,9 @@ export function clustered(sheet: Sheet): boolean {
   return sheet.points >= CLUSTERED_FROM;
 }
 
-function sourcesOf(sheets: Sheet[]): Record<string, SourceSpecification> {
+function sourcesOf(sheets: Sheet[], box: Box | undefined): Record<string, SourceSpecification> {
   const sources: Record<string, SourceSpecification> = {
-    grid: { type: "geojson", data: graticule() },
+    grid: { type: "geojson", data: graticule(box) },
     areas: { type: "geojson", data: EMPTY },
     chosen: { type: "geojson", data: EMPTY },
     pulse: { type: "geojson", data: EMPTY },
@@ -50,7 +54,7 @@ function sourcesOf(sheets: Sheet[]): Record<string, SourceSpecification> {
   for (const sheet of sheets) {
     sources[shapesOf(sheet)] = { type: "geojson", data: EMPTY, tolerance: 0.3 };
     sources[pointsOf(sheet)] = clustered(sheet)
-      ? { type: "geojson", data: EMPTY, cluster: true, clusterRadius: 42, clusterMaxZoom: 15 }
+      ? { type: "geojson", data: EMPTY, cluster: true, clusterRadius: 52, clusterMaxZoom: 15 }
       : { type: "geojson", data: EMPTY };
   }
   return sources;
@@ -109,22 +113,29 @@ function markedLayers(palette: Palette): LayerSpecification[] {
   ];
 }
 
-/** The whole style for these layers, lowest first. */
-export function styleOf(sheets: Sheet[], palette: Palette): StyleSpecification {
+function paperLayers(palette: Palette, bare: boolean): LayerSpecification[] {
+  const line = (step: number, minzoom: number): LayerSpecification => ({
+    id: `grid-${step}`, type: "line", source: "grid", minzoom, filter: ["==", ["get", "step"], step],
+    paint: { "line-color": palette.grid, "line-width": 1 },
+  });
+  return [{ id: "paper", type: "background", paint: { "background-color": bare ? palette.ground : palette.sea } }, line(10, 0), line(1, 5), line(0.1, 8.5)];
+}
+
+/** The whole style for these layers, lowest first; `box` is where the city lies. */
+export function styleOf(sheets: Sheet[], palette: Palette, box: Box | undefined): StyleSpecification {
   const above = sheets.filter((sheet) => !sheet.ground).toReversed(); // the list's first layer lies on top
+  const ground = sheets.filter((sheet) => sheet.ground);
   return {
     version: 8,
     transition: { duration: 0, delay: 0 },
-    sources: sourcesOf(sheets),
+    sources: sourcesOf(sheets, box),
     layers: [
-      { id: "sea", type: "background", paint: { "background-color": palette.sea } },
-      { id: "grid-wide", type: "line", source: "grid", filter: ["==", ["get", "step"], 10], paint: { "line-color": palette.grid, "line-width": 1 } },
-      { id: "grid-fine", type: "line", source: "grid", minzoom: 6, filter: ["==", ["get", "step"], 1], paint: { "line-color": palette.grid, "line-width": 1 } },
-      ...sheets.filter((sheet) => sheet.ground).flatMap((sheet) => groundLayers(sheet, palette)),
+      ...paperLayers(palette, !ground.length),
+      ...ground.flatMap((sheet) => groundLayers(sheet, palette)),
       ...above.flatMap((sheet) => shapeLayers(sheet, palette)),
       ...nameLayers(sheets),
       ...above.flatMap(pointLayers),
-      ...sheets.filter((sheet) => sheet.ground).flatMap(pointLayers),
+      ...ground.flatMap(pointLayers),
       ...markedLayers(palette),
     ],
   };
