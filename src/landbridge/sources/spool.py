@@ -22,7 +22,8 @@ from landbridge.sources.contract import ROW, Batch
 
 PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
 HELD_BACK = "(not kept: the source declares never_store)"
-CELL = 4_096  # characters of a cell that a reject keeps
+CELL = 65_536  # characters of a cell that a reject keeps
+CUT = " … (cut)"
 
 
 @dataclass(frozen=True)
@@ -124,19 +125,24 @@ class Rows:
         """Origin and number of each row, as people count, and the unit they count in."""
         origins: list[str] = []
         numbers: list[int] = []
-        unit, stretch = "row", None
-        for row in rows:
-            if stretch is None or not stretch.first <= row <= stretch.last:
-                stretch = self.find(row)
+        unit, at = "row", 0
+        while at < len(rows):
+            stretch = self.find(rows[at])
             if stretch is None:
                 origins.append("")
-                numbers.append(row)
+                numbers.append(rows[at])
+                at += 1
                 continue
-            unit, offset = stretch.unit, row - stretch.first
-            origins.append(stretch.origin)
-            numbers.append(
-                stretch.start + offset if stretch.numbers is None else int(stretch.numbers[offset].as_py() or 0)
-            )
+            end = at + 1
+            while end < len(rows) and stretch.first <= rows[end] <= stretch.last:
+                end += 1
+            unit, offsets = stretch.unit, np.asarray(rows[at:end], np.int64) - stretch.first
+            origins += [stretch.origin] * len(offsets)
+            if stretch.numbers is None:
+                numbers += (offsets + stretch.start).tolist()
+            else:
+                numbers += stretch.numbers.take(pa.array(offsets)).fill_null(0).to_pylist()
+            at = end
         return origins, unit, numbers
 
 
@@ -374,7 +380,7 @@ def contents_of(rows: Rows, numbers: list[int]) -> list[dict[str, object]]:
 def shown(value: object) -> object:
     """A cell as a reject keeps it: bounded, and plain."""
     if isinstance(value, str) and len(value) > CELL:
-        return value[:CELL] + "…"
+        return value[:CELL] + CUT
     if isinstance(value, bytes):
         return value[:CELL].hex()
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
