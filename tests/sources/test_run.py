@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_source import MAPPING, OPERATOR, Steps, declared, folder_of, history, opened, sizes, things
 
 from landbridge.errors import Refused, Unreachable
 from landbridge.governance.policy import Actor, Role
@@ -16,6 +15,7 @@ from landbridge.sources import run
 from landbridge.sources.contract import Declaration
 from landbridge.sources.gather import Progress
 from landbridge.sources.run import Terms, pull
+from made_source import MAPPING, OPERATOR, Steps, declared, folder_of, history, opened, sizes, things
 
 DAY = "2024-03-30T00:00:00Z"
 QUICK = Terms(retries=2, retry_seconds=0.0)

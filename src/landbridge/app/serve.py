@@ -55,7 +55,7 @@ def serve(
         refuse_accidents(pool, host, open_to_all)
         with listening(host, port) as door:
             address = address_of(door)
-            site = open_site(settings, operator, pool, address)
+            site = open_site(settings, operator, pool)
             asyncio.run(run(site, door, operator.log_level, lambda: ready(address)))
     finally:
         pool.close()

@@ -4,6 +4,7 @@ It has the heavy engines, so the serving process stays small. Orders come as lin
 answers and news go out on its standard output; it ends when that input ends, so it never outlives its parent.
 """
 
+import base64
 import heapq
 import json
 import logging
@@ -19,16 +20,19 @@ from typing import Any, TextIO
 
 from landbridge.app.city import City, open_city
 from landbridge.app.entrance import LOOP
-from landbridge.errors import LandbridgeError
+from landbridge.errors import Failed, LandbridgeError, Missing
 from landbridge.model.answer import RunRecord
 from landbridge.settings import read_operator
+from landbridge.sources.contract import Source
 from landbridge.sources.kind import find_kind
+from landbridge.sources.push import PushSource
 from landbridge.sources.schedule import Schedule, read_schedule
 
 LOG = logging.getLogger("landbridge.worker")
 CALM, PATIENCE = 1.0, 5.0  # seconds without a commit before a derived source is pulled, and the longest wait for them
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds until a stream that failed is tried again
-EPOCH = datetime.fromtimestamp(0, UTC)
+ASKED = 16  # orders under way: what is pushed waits for its commit
+PUSHED_SECONDS = 120.0
 
 
 class Derived:
@@ -74,11 +78,12 @@ class Worker:
     failures: dict[str, int] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     streams: list[threading.Thread] = field(default_factory=list)
+    pushed: dict[str, PushSource] = field(default_factory=dict)  # what is open for rows from outside
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.pulls = ThreadPoolExecutor(self.city.operator.pulls, thread_name_prefix="pull")
-        self.asked = ThreadPoolExecutor(2, thread_name_prefix="asked")
+        self.asked = ThreadPoolExecutor(ASKED, thread_name_prefix="asked")
         after = {
             name: tuple(declaration.options.get("after", ()))
             for name, declaration in self.city.declarations.items()
@@ -146,7 +151,7 @@ class Worker:
         """One pull of a schedule or a derived source; what goes wrong is in its record."""
         try:
             if not self.stop.is_set():
-                self.told(self.city.pull(name, stop=self.stop, committed=self.derived.committed))
+                self.told(self.pulled(name))
         except Exception:
             LOG.exception("The pull of %s cannot even be written down.", name)
             self.stop.wait(FIRST_PAUSE)
@@ -155,6 +160,15 @@ class Worker:
             if name in self.schedules and not self.stop.is_set():
                 self.plan(name)
             self.wake.set()
+
+    def pulled(self, name: str) -> RunRecord:
+        """Pull a source, its commits told to those that derive from it."""
+        return self.city.pull(name, stop=self.stop, committed=self.derived.committed, opened=self.opened)
+
+    def opened(self, name: str, source: Source) -> None:
+        """Keep hold of a source that rows are pushed to."""
+        if isinstance(source, PushSource):
+            self.pushed[name] = source
 
     def told(self, record: RunRecord) -> None:
         """Log how a run went, and let the serving process know."""
@@ -175,7 +189,7 @@ class Worker:
         while not self.stop.is_set():
             began = time.monotonic()
             try:
-                self.told(self.city.pull(name, stop=self.stop, committed=self.derived.committed))
+                self.told(self.pulled(name))
             except Exception:
                 LOG.exception("The stream %s cannot even be written down.", name)
             pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
@@ -210,10 +224,29 @@ class Worker:
         if order["do"] == "replay":
             return self.city.replay(order["source"], order["reason"])
         if order["do"] == "pull":
-            record = self.city.pull(order["source"], stop=self.stop, committed=self.derived.committed)
+            record = self.pulled(order["source"])
             self.told(record)
             return record.state
+        if order["do"] == "push":
+            return self.push(order)
         raise ValueError(order["do"])
+
+    def push(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Give pushed rows to their source and wait for the commit; raises what the source says."""
+        name = order["source"]
+        declaration = self.city.declaration(name)
+        if declaration.kind != "push":
+            raise Missing(f"The source '{name}' takes no rows from outside.", hint='Its kind is not "push".')
+        source = self.pushed.get(name)
+        if source is None:
+            raise Failed(f"The source '{name}' is not running yet.", hint="Send it again in a moment.")
+        done = source.offer(base64.b64decode(order["body"]), order["type"], key=order["key"], request=order["request"])
+        try:
+            return done.result(PUSHED_SECONDS).document()
+        except TimeoutError:
+            raise Failed(
+                "The rows wait too long for their commit.", where=name, hint="Send them again under the same key."
+            ) from None
 
 
 def told(error: LandbridgeError) -> dict[str, Any]:

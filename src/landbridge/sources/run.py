@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from landbridge.errors import Damaged, Failed, InvalidMapping, InvalidSettings, LandbridgeError, Unreachable
 from landbridge.model.answer import Point, RunRecord
 from landbridge.model.claim import dataset_of
@@ -26,7 +28,8 @@ from landbridge.model.feed import Counts, Delivery, RejectedRow, SourceFacts
 from landbridge.model.query import Has, Query
 from landbridge.pool.ingest import Ingest, open_ingest
 from landbridge.pool.pool import Pool
-from landbridge.sources.contract import Batch, Cursor, Declaration, Editions, Noted, Source
+from landbridge.pool.reject import Kept, kept_rejects, newest_reject
+from landbridge.sources.contract import ROW, Batch, Cursor, Declaration, Editions, Noted, Source
 from landbridge.sources.derived import DerivedSource, Reading, Wanted
 from landbridge.sources.fingerprint import fingerprint
 from landbridge.sources.gather import (
@@ -45,10 +48,13 @@ from landbridge.sources.gather import (
 )
 from landbridge.sources.kind import find_kind
 from landbridge.sources.mapping import Mapped, Mapper, Rejected, open_mapper
+from landbridge.sources.replay import alone, raw_of, rows_of, whole_row
 from landbridge.sources.spool import Numbering, Rows, clean, held_rows, numbered, redacted, told
 
 LOG = logging.getLogger("landbridge.run")
 LONGEST_PAUSE = 300.0  # seconds between two tries
+QUIET, LONG = 5.0, 60.0  # seconds without a commit, or with them, after which a stream's run gives way to the next
+REPLAYED = 5_000  # rejected rows that are mapped again in one commit
 FAILED_REJECTS = 10  # commits' worth of rejected rows that a failed pull keeps, so that its mapping can be mended
 Actor = Any  # an actor of `governance`, which a source's part must not see: it is only passed on
 
@@ -295,12 +301,13 @@ class Run:
         """Pull what is new, micro-batch by micro-batch, until the source ends or is stopped."""
         ingest = self.begin()
         kept = self.kept(ingest)
-        flow = Flow(self, ingest, kept["of"] if kept else None)
+        flow = Flow(self, kept["of"] if kept else None)
         tries = 0
         while True:
             before = flow.read
             try:
-                flow.go()
+                with flow.ending_runs():
+                    flow.go()
                 break
             except Unreachable as error:
                 tries = 0 if flow.read > before else tries
@@ -315,7 +322,8 @@ class Run:
                 where=f"sources/{self.declaration.name}",
                 hint="What could be mapped is kept. Mend the mapping, then replay the rejected rows.",
             )
-        return self.end(ingest, state="done" if flow.read or not kept else "unchanged", rows=flow.read)
+        ingest = self.begin()
+        return self.end(ingest, state="done" if ingest.record.rows or not kept else "unchanged")
 
     # -- readings of the pool, for derived sources
 
@@ -333,7 +341,7 @@ class Run:
             query = replace(query, after=page.next)
 
     def series(self, id_: str, wanted: Wanted, attribute: str) -> Iterator[Reading]:
-        """The last readings of one attribute: its own, or where sources differ in claims the first in the rule's order."""
+        """The last readings of one attribute; where sources make claims, of the first in the rule's order."""
         tenant, claims = self.declaration.tenant, self.pool.claims
         rule, rivals = claims.rule((wanted.type,), attribute), claims.rivals(tenant, (wanted.type,), attribute)
         points = self.pool.series(self.actor, id_, attribute, limit=wanted.last * max(1, len(rivals)), tenant=tenant)
@@ -343,11 +351,80 @@ class Run:
                 held = best.get(point.time)
                 if held is None or rule.rank(point.owner) <= rule.rank(held.owner):
                     best[point.time] = point
-        for time in sorted(best)[-wanted.last :]:
-            found = best[time].value
+        for moment in sorted(best)[-wanted.last :]:
+            found = best[moment].value
             number = isinstance(found, int | float) and not isinstance(found, bool)
             value = float(found) if number else None  # type: ignore[arg-type]  # just tested
-            yield Reading(id_, wanted.type, attribute, time, value, None if number else str(found))
+            yield Reading(id_, wanted.type, attribute, moment, value, None if number else str(found))
+
+
+def replay(pool: Pool, actor: Actor, declaration: Declaration, reason: str, terms: Terms | None = None) -> str:
+    """Map the rejected rows of one reason again; say in a sentence what became of them.
+
+    Those that now map are written and leave the rejects in one commit; those that do not stay, with their new reason.
+    Where a row cannot be mapped by itself (an aggregate, several mappings, rows left out by an expectation) the source
+    is pulled again instead.
+    """
+    terms = terms or Terms()
+    run = Run(pool, actor, declaration, terms, tell_nobody, threading.Event())
+    run.open()
+    with open_mapper(declaration, whole=True) as mapper:
+        files = mapper.files
+    if not alone(files, declaration):
+        if run.source.manner == "stream":
+            return f"The mapping of '{declaration.name}' does not map rows one by one, so they cannot be replayed."
+        record = pull(pool, actor, declaration, replace(terms, again=True))
+        return f"Pulled again: {record.state}, {record.rejected:,} rows are rejected." + (
+            f" {record.reason}" if record.reason else ""
+        )
+    with open_mapper(declaration, whole=False) as mapper:
+        tried, mapped = Again(run, mapper, files[0].tables[0], reason).all()
+    if tried == 0:
+        return "There are no rejected rows with this reason that can be mapped again."
+    ingest = run.begin()
+    run.end(ingest, state="unchanged", reason=None)
+    return f"{mapped:,} of {tried:,} rows are mapped now; {tried - mapped:,} stay rejected."
+
+
+@dataclass
+class Again:
+    """Rejected rows of one reason on their way back."""
+
+    run: Run
+    mapper: Mapper
+    table: str
+    reason: str
+
+    def all(self) -> tuple[int, int]:
+        """Map them in parts; how many were tried, and how many are rejected no more."""
+        tried = mapped = newest = 0
+        while kept := kept_rejects(self.run.pool, self.run.actor, self.run.declaration.name, self.reason, REPLAYED):
+            newest = newest or newest_reject(self.run.pool, self.run.actor, self.run.declaration.name, self.reason)
+            fit = [one for one in kept if one.number <= newest]
+            if not fit:
+                break
+            tried += len(fit)
+            mapped += self.part(fit)
+        return tried, mapped
+
+    def part(self, kept: list[Kept]) -> int:
+        """Map some rows, in one commit; how many are rejected no more."""
+        never = self.run.declaration.never_store
+        usable = [one for one in kept if whole_row(one.row)]
+        left = [RejectedRow(one.place, self.reason, one.row) for one in kept if not whole_row(one.row)]
+        made: list[Mapped] = []
+        rows = rows_of([one.row for one in usable], never)
+        if usable:
+            numbers = pa.array(range(len(usable)), pa.int64())
+            made = [*self.mapper.feed(self.table, rows.append_column(ROW, numbers)), *self.mapper.flush()]
+        for rejected in (item for mapped in made for item in mapped.rejects):
+            one = usable[rejected.row]
+            left.append(RejectedRow(one.place, rejected.reason, one.row))
+        raw = raw_of(rows, [one.place for one in usable], never)
+        expand, taken = self.run.terms.expand, tuple(one.number for one in kept)
+        parts = [Delivery(one.plan, one.rows, raw, one.file.path, expand=expand) for one in made if one.rows.num_rows]
+        self.run.write(self.run.begin(), (replace(rejects_alone(tuple(left), len(kept)), replayed=taken), *parts))
+        return len(kept) - len(left)
 
 
 @dataclass
@@ -355,13 +432,46 @@ class Flow:
     """A stream or an increment on its way: micro-batches to commits."""
 
     run: Run
-    ingest: Ingest
     cursor: Cursor | None
     numbering: Numbering = field(default_factory=Numbering)
     reasons: Counter[str] = field(default_factory=Counter)
     read: int = 0
     mapped: int = 0
     rejected: int = 0
+    fresh: bool = False  # whether the run under way has made a commit
+    began: float = field(default_factory=time.monotonic)
+    last: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextlib.contextmanager
+    def ending_runs(self) -> Iterator[None]:
+        """End the run and begin another now and then, so that a stream has records of what came lately."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(1.0):
+                with self.lock:
+                    now = time.monotonic()
+                    if self.fresh and (now - self.last > QUIET or now - self.began > LONG):
+                        self.turn(now)
+
+        watcher = threading.Thread(target=watch, name="run-watch", daemon=True)
+        if self.run.source.manner == "stream":
+            watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            if watcher.is_alive():
+                watcher.join()
+
+    def turn(self, now: float) -> None:
+        """End this run's record; the next commit begins another."""
+        self.fresh, self.began = False, now
+        try:
+            self.run.end(self.run.begin())
+        except LandbridgeError as error:
+            LOG.warning("%s: the run's record cannot be written: %s", self.run.declaration.name, error)
 
     @property
     def share(self) -> float:
@@ -423,7 +533,9 @@ class Flow:
         ]
         first = rejects_alone(rejects, read) if not parts else replace(parts[0], rejects=rejects, read=read)
         self.cursor = batch.cursor or self.cursor
-        run.write(self.ingest, (first, *parts[1:]), run.wrapped(self.cursor) if self.cursor else None)
+        with self.lock:
+            run.write(run.begin(), (first, *parts[1:]), run.wrapped(self.cursor) if self.cursor else None)
+            self.fresh, self.last = True, time.monotonic()
         first_row = self.numbering.rows - batch.rows.num_rows
         batch.report([(item.row - first_row if item.row >= 0 else -1, redacted(item.reason, never)) for item in found])
         batch.settle()

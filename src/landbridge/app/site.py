@@ -1,0 +1,161 @@
+"""Everything that the serving process answers: APIs, push door, console and health, over one pool, with live changes.
+
+Nothing heavy is imported here, so the process starts at once and stays small; what needs an engine is asked of the
+worker beside it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from landbridge.api.http.caller import Callers, actor_of
+from landbridge.api.ngsild import routes as ngsild
+from landbridge.app import push
+from landbridge.app.beside import Beside
+from landbridge.app.entrance import OWNER, contexts_of
+from landbridge.app.live import Live
+from landbridge.console.needs import City, Doors
+from landbridge.console.routes import console_routes, missing_page, open_console
+from landbridge.errors import LandbridgeError
+from landbridge.governance.policy import Actor, Role
+from landbridge.pool.pool import Pool
+from landbridge.pool.token import actor_for
+from landbridge.settings import Operator, Settings
+
+LOG = logging.getLogger("landbridge.serve")
+PUBLIC = Actor("public", Role.PUBLIC)
+SECRET = "console.key"  # noqa: S105  (a file's name)
+ASKED_SECONDS = 600.0
+
+
+@dataclass
+class Site:
+    """The serving process: its application, and what runs beside the requests."""
+
+    application: Starlette
+    live: Live
+    beside: Beside
+
+
+def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
+    """Put the doors together; the worker starts with the application."""
+    live = Live(pool)
+    beside = Beside(settings.folder, lambda news: None)
+    asking = Asking(beside)
+    callers = callers_of(settings, pool)
+    doors = Doors(
+        actor_of=lambda request: actor_of(request, callers, "console"),
+        sign_in=partial(signed_in, pool),
+        live=live.changes,
+        replay=asking.replay,
+        policy=pool.policy,
+    )
+    city = City(settings.name, settings.time_zone, settings.tenant)
+    console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
+    routes = [
+        *ngsild.routes(pool, ngsild.Doors(callers, contexts_of(settings))),
+        *push.routes(pool, callers, asking.ask, operator.max_body_megabytes << 20),
+        Route("/health", partial(health, pool, beside), methods=["GET"]),
+        *console_routes(console),
+    ]
+
+    async def missing(request: Request, error: Exception) -> Response:
+        if request.url.path.startswith("/ngsi-ld/"):
+            detail = f"There is nothing at {request.url.path[:200]}."
+            body = {"type": "about:blank", "title": "Nothing here", "status": 404, "detail": detail}
+            return JSONResponse(body, 404, media_type="application/problem+json")
+        return await run_in_threadpool(missing_page, console, request)
+
+    application = Starlette(
+        routes=routes,
+        lifespan=partial(lifespan, live, beside, asking),
+        exception_handlers={404: missing},
+    )
+    return Site(application, live, beside)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(live: Live, beside: Beside, asking: "Asking", _: Starlette) -> AsyncIterator[None]:
+    """Run the watch for changes and the worker as long as requests are answered."""
+    asking.loop = asyncio.get_running_loop()
+    tasks = [asyncio.create_task(live.run()), asyncio.create_task(beside.run())]
+    try:
+        yield
+    finally:
+        live.end()
+        await beside.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Asking:
+    """Lets threads that answer requests ask the worker and wait for its answer."""
+
+    def __init__(self, beside: Beside) -> None:
+        self.beside = beside
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def ask(self, order: Mapping[str, Any]) -> Any:
+        """The worker's answer; raises what it raises."""
+        assert self.loop is not None
+        return asyncio.run_coroutine_threadsafe(self.beside.ask(order, ASKED_SECONDS), self.loop).result()
+
+    def replay(self, source: str, reason: str) -> object:
+        """The console's replay: a sentence for people."""
+        try:
+            return self.ask({"do": "replay", "source": source, "reason": reason})
+        except LandbridgeError as error:
+            return str(error)
+
+
+def callers_of(settings: Settings, pool: Pool) -> Callers:
+    """Who may be asking this city."""
+    return Callers(
+        by_token=partial(actor_for, pool.store),
+        operator=replace(OWNER, door=""),
+        public=PUBLIC if settings.public else None,
+        hosts=frozenset(host.lower() for host in settings.hosts),
+    )
+
+
+def signed_in(pool: Pool, token: str) -> Actor | None:
+    actor = actor_for(pool.store, token)
+    return None if actor is None else replace(actor, door="console")
+
+
+def health(pool: Pool, beside: Beside, request: Request) -> Response:
+    """GET /health: whether the store answers, and the worker's state."""
+    try:
+        version = pool.version()
+    except LandbridgeError as error:
+        return JSONResponse({"status": "failing", "detail": error.message}, 503)
+    worker = "ready" if beside.ready else "starting" if beside.trouble is None else "failing"
+    return JSONResponse({"status": "ok", "commit": version, "worker": worker})
+
+
+def secret_of(path: Path) -> bytes:
+    """What signs the console's forms, the same after a restart; made with rights for its owner alone."""
+    try:
+        found = path.read_bytes()
+        if len(found) >= 32:
+            return found
+    except OSError:
+        pass
+    made = secrets.token_bytes(32)
+    with contextlib.suppress(OSError):
+        path.touch(mode=0o600)
+        path.write_bytes(made)
+    return made
