@@ -226,7 +226,9 @@ uris = st.from_regex(r"urn:[a-z]{1,5}:[a-zA-Z0-9]{1,8}", fullmatch=True)
 scalars = st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 keys = st.text(max_size=5) | st.sampled_from(["type", "value", "object", "coordinates", "datasetId", "json"])
 json_values = st.recursive(
-    scalars | st.just("Property"), lambda one: st.lists(one, max_size=3) | st.dictionaries(keys, one, max_size=3)
+    scalars | st.just("Property"),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(keys, one, max_size=3),
+    max_leaves=6,
 )
 geometries = st.builds(
     lambda lon, lat: {"type": "Point", "coordinates": [lon, lat]}, st.floats(-180, 180), st.floats(-90, 90)

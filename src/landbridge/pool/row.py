@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import orjson
 
 from landbridge.model.answer import Document
-from landbridge.model.slot import slot_of, where_of
-from landbridge.store.contract import Kind, Row, Slot
+from landbridge.model.slot import Slot, slot_of, where_of
+from landbridge.store.contract import Kind, Row
 
 LOCATION = "location"
 
