@@ -1,6 +1,7 @@
 """What all tests share: the real services, and the account of what was not tested."""
 
 from hypothesis import HealthCheck, settings
+
 from services import mariadb, mosquitto, postgresql
 from untested import pytest_terminal_summary
 
