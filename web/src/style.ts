@@ -116,7 +116,7 @@ function markedLayers(palette: Palette): LayerSpecification[] {
 function paperLayers(palette: Palette, bare: boolean): LayerSpecification[] {
   const line = (step: number, minzoom: number): LayerSpecification => ({
     id: `grid-${step}`, type: "line", source: "grid", minzoom, filter: ["==", ["get", "step"], step],
-    paint: { "line-color": palette.grid, "line-width": 1 },
+    paint: { "line-color": bare ? palette.line : palette.grid, "line-opacity": bare ? 0.4 : 1, "line-width": 1 },
   });
   return [{ id: "paper", type: "background", paint: { "background-color": bare ? palette.ground : palette.sea } }, line(10, 0), line(1, 5), line(0.1, 8.5)];
 }
