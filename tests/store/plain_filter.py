@@ -171,7 +171,7 @@ def one_of(element: Any, values: Any) -> bool:
 
 
 def between(element: Any, low: Any, high: Any) -> bool:
-    both = kind_of(low) == kind_of(high)
+    both = kind_of(low) == kind_of(high) != "boolean"  # a range is of numbers or of texts (4.9, ComparableValue)
     if both and moment(low) is not None and moment(high) is not None and moment(element) is not None:
         return bool(moment(low) <= moment(element) <= moment(high))
     return both and kind_of(element) == kind_of(low) and plain(">=", element, low) and plain("<=", element, high)

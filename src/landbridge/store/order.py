@@ -18,7 +18,7 @@ SORTED = (
 
 
 def sort_value(path: Path, ground: Ground) -> Fragment:
-    """The value that a path sorts by: of the default instance, else of the first."""
+    """The value that a path sorts by: of the first instance that has one, where the default instance comes first."""
     if path.attribute in ENTITY_TIMES:
         return Fragment(ENTITY_TIMES[path.attribute])
     if path.attribute == "id":
@@ -35,9 +35,10 @@ def sort_value(path: Path, ground: Ground) -> Fragment:
 def opened(path: Path) -> Fragment:
     found = target(path)
     if found.time:
-        return put("(SELECT {} FROM {} LIMIT 1)", found.value, found.tables)
+        return put("(SELECT {} FROM {} WHERE {} IS NOT NULL LIMIT 1)", found.value, found.tables, found.value)
     if path.subs and path.subs[-1] == "observedAt":
-        return put("(SELECT instant({} ->> '$') FROM {} LIMIT 1)", found.value, found.tables)
+        moment = "(SELECT instant({} ->> '$') FROM {} WHERE {} IS NOT NULL LIMIT 1)"
+        return put(moment, found.value, found.tables, found.value)
     return put(f"(SELECT {SORTED} FROM {{}}, json_tree({{}}) AS v LIMIT 1)", found.tables, found.value)
 
 
