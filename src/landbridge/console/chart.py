@@ -69,7 +69,7 @@ def step_of(span: float, marks: int) -> float:
 
 def value_ticks(low: float, high: float, whole: bool = False) -> list[float]:
     """Round values that span the data; no fractions where the data has none."""
-    if high - low <= max(abs(low), abs(high)) * 1e-9:
+    if high - low <= max(abs(low), abs(high), 1e-290) * 1e-9:
         low, high = low - (abs(low) * 0.1 or 1), high + (abs(high) * 0.1 or 1)
     step = max(step_of(high - low, 4), 1.0 if whole else 0.0)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
