@@ -36,6 +36,7 @@ def test_rejects_are_replayed_by_their_button(pool: Pool) -> None:
     answer = client.post("/rejects/replay", data=GROUP | {"csrf": token}, headers={"origin": "http://testserver"})
     assert replayed.asked == [("air-quality", "unknown station")]
     assert "3 rows of air-quality are mapped." in answer.text
+    assert "are mapped" not in client.get("/rejects").text
 
 
 @pytest.mark.parametrize("given", [{}, {"csrf": ""}, {"csrf": "abc"}, {"csrf": "abc.def"}, {"csrf": "é.ü"}])

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote
 
 from starlette.responses import RedirectResponse, Response
 
 from landbridge.console.download import table, wanted
 from landbridge.console.naming import known_names
 from landbridge.console.page import HEADERS, Visit
+from landbridge.console.session import SAID, keep_cookie
 from landbridge.errors import InvalidQuery
 from landbridge.model.answer import Disagreement, RejectGroup
 from landbridge.model.instant import format_instant
@@ -92,7 +93,8 @@ def rejects(visit: Visit) -> Response:
     if wanted(visit):
         return rejects_table(visit, groups, source, reason)
     rows = visit.reading.reject_rows(visit.actor, source, reason, ROWS + 1, offset) if source and reason else []
-    return visit.page(
+    message = unquote(visit.request.cookies.get(SAID, ""))
+    page = visit.page(
         "rejects.html.j2",
         groups=groups,
         total=sum(g.count for g in groups),
@@ -102,10 +104,13 @@ def rejects(visit: Visit) -> Response:
         offset=offset,
         further=offset + ROWS if len(rows) > ROWS else None,
         raw=visit.may("raw"),
-        message=visit.asked("done"),
+        message=message,
         group=group_of(groups, source, reason),
         screen="rejects",
     )
+    if message:
+        page.delete_cookie(SAID, path="/")  # said once
+    return page
 
 
 def rejects_table(visit: Visit, groups: Sequence[RejectGroup], source: str | None, reason: str | None) -> Response:
@@ -147,4 +152,6 @@ def replay(visit: Visit) -> Response:
         raise InvalidQuery("The form names no source or no reason.", hint="Use the button beside a reason.")
     said = visit.console.doors.replay(source, reason)
     message = str(said) if said else visit.language.gettext("The rows have been mapped again.")
-    return RedirectResponse(f"/rejects?{urlencode({'done': message})}", 303, HEADERS)
+    response = RedirectResponse("/rejects", 303, HEADERS)
+    keep_cookie(response, visit.request, SAID, quote(message[:1000]))
+    return response

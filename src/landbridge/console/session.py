@@ -17,6 +17,7 @@ from starlette.responses import Response
 from landbridge.errors import Refused
 
 SESSION, VISITOR, LANGUAGE, SCHEME = "landbridge_session", "landbridge_visitor", "landbridge_lang", "landbridge_scheme"
+SAID = "landbridge_said"  # what the last form led to, for the next page
 FORM_FIELD = "csrf"
 DAYS = 86400
 
