@@ -59,7 +59,7 @@ def draft_mapping(columns: Sequence[Column], type_: str, rows: int, plain: froze
     draft.add(literal(type_), "type", "what each row is about")
     draft.taken |= RESERVED
     done = {key.name} if key else set()
-    done |= add_place(draft, columns)
+    done |= add_place(draft, columns, plain)
     done |= add_time(draft, columns, time, plain)
     if key is not None and key.kind != "urn":
         draft.add(f"cast({quoted(key.name)} as varchar)", attribute_name(key.name, draft.taken), "the key itself")
@@ -85,7 +85,7 @@ def id_sql(type_: str, found: Key, columns: Sequence[Column]) -> str:
     return f"{literal(start)} || url_encode(trim(cast({name} as varchar)))"
 
 
-def add_place(draft: Draft, columns: Sequence[Column]) -> set[str]:
+def add_place(draft: Draft, columns: Sequence[Column], plain: frozenset[str]) -> set[str]:
     """A location, where the columns hold one; answers the columns that it takes."""
     longitude = next((column for column in columns if column.role == "longitude"), None)
     latitude = next((column for column in columns if column.role == "latitude"), None)
@@ -94,6 +94,11 @@ def add_place(draft: Draft, columns: Sequence[Column]) -> set[str]:
         draft.add(pair, "location.point", "WGS 84 assumed; from GCJ-02: wgs84_from_gcj02(lon, lat)")
         return {longitude.name, latitude.name}
     for column in columns:
+        if column.kind == "geojson" and column.name in plain:
+            draft.add(
+                f"mend({quoted(column.name)})", "location.geojson", "mended, since some cross or touch themselves"
+            )
+            return {column.name}
         if column.kind in ("geojson", "wkt"):
             draft.add(quoted(column.name), f"location.{column.kind}", "WGS 84 assumed")
             return {column.name}

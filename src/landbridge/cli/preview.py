@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Preview:
     whole: bool = True  # everything was read
     mapped: list[MappedRows] = field(default_factory=list)
     made: int = 0
+    tables: frozenset[str] = frozenset()
     rejects: Counter[str] = field(default_factory=Counter)
     expectations: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
@@ -79,11 +80,13 @@ class Limit:
     def of(self, source: Source) -> Iterator[Batch]:
         left = self.rows
         for batch in source.batches(None):
+            if self.rows and batch.rows.num_rows >= left:
+                self.cut = True
+                numbers = batch.numbers.slice(0, left) if batch.numbers is not None else None
+                yield replace(batch, rows=batch.rows.slice(0, left), numbers=numbers)
+                return
             yield batch
             left -= batch.rows.num_rows
-            if self.rows and left <= 0:
-                self.cut = True
-                return
 
 
 def try_source(declaration: Declaration, rows: int, tell: Tell) -> Preview:
@@ -116,6 +119,7 @@ def look(preview: Preview, declaration: Declaration, source: Source, folder: Pat
         gather(pull, limit.of(source), None, tell)
     finally:
         preview.read, preview.whole = pull.read, not limit.cut
+        preview.tables = frozenset(pull.rows.tables)
         preview.notes = tuple(source.notes) if isinstance(source, Noted) else ()
     preview.made, preview.rejects = pull.mapped.rows, pull.reasons
     preview.expectations = pull.results
