@@ -198,6 +198,8 @@ class Engine:
 
     def recover(self, job: Job, read: int, error: duckdb.Error) -> list[Out]:
         """Find the rows that fail, set them aside and map the others."""
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise out_of_memory(job.path) from None
         if not is_data_error(error):
             raise self.mistake(job, error, 10**9)
         names = [name for name in job.statement.tables if name in self.tables]
@@ -273,6 +275,12 @@ class Engine:
         return self.mistake(job, error, 10**9)
 
 
+def out_of_memory(where: str) -> TooMuch:
+    return TooMuch(
+        "The mapping needs more memory than `memory` in source.toml allows.", where=where, hint="Raise it or join less."
+    )
+
+
 def quiet(node: Any) -> Any:
     """An expression's tree in which what can fail for a row gives NULL instead."""
     if isinstance(node, list):
@@ -301,8 +309,6 @@ def explained(error: duckdb.Error) -> tuple[str, int | None]:
         told = {}
     message = " ".join(str(told.get("exception_message") or text).split())
     message = re.sub(r"\s*LINE \d+:.*", "", message)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        message = "The mapping needs more memory than `memory` in source.toml allows"
     place = told.get("position")
     return message.rstrip(".") + ".", int(place) if place is not None else None
 

@@ -115,10 +115,12 @@ def moved(text: str | None) -> str | None:
 
 def move(coordinates: Any) -> Any:
     """Every position of nested arrays from GCJ-02 to WGS 84, to 1e-7 degrees (1 cm)."""
-    if coordinates and not isinstance(coordinates[0], list):
+    if not coordinates:
+        return coordinates
+    if not isinstance(coordinates[0], list):
         lon, lat = from_gcj02(np.array([coordinates[0]], float), np.array([coordinates[1]], float))
         return [round(float(lon[0]), 7), round(float(lat[0]), 7), *coordinates[2:]]
-    if coordinates and not isinstance(coordinates[0][0], list):
+    if coordinates[0] and not isinstance(coordinates[0][0], list):
         table = np.array([place[:2] for place in coordinates], float)
         lon, lat = from_gcj02(table[:, 0], table[:, 1])
         return [

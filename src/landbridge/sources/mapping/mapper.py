@@ -23,6 +23,7 @@ from landbridge import errors
 from landbridge.errors import Failed, InvalidMapping, TooMuch
 from landbridge.model.column import AttributeColumns, RowPlan, ValueColumn, plan_columns
 from landbridge.sources.contract import ROW, Declaration
+from landbridge.sources.kind import resembling
 from landbridge.sources.mapping.reference import read_references
 from landbridge.sources.mapping.wire import Header, pack, receive, send, unpack
 
@@ -119,6 +120,7 @@ class Mapper:
         self.outstanding = 0
         self.fed = 0
         self.rows_fed = 0
+        self.tables: set[str] = set()  # that were fed
         self.recent: list[tuple[int, pa.RecordBatch]] = []
         self.spools: dict[str, Spool] = {}
         self.folder = tempfile.TemporaryDirectory(prefix="landbridge-", ignore_cleanup_errors=True)
@@ -217,6 +219,7 @@ class Mapper:
     def feed(self, table: str, rows: pa.RecordBatch) -> Iterator[Mapped]:
         """Map a batch of one source table; its rows carry `_row`. Yields what is ready, perhaps of the batch before."""
         self.rows_fed += rows.num_rows
+        self.tables.add(table)
         if table in self.spooled or self.spool_all:
             self.spool(table, rows)
         batch, self.fed = self.fed, self.fed + 1
@@ -258,6 +261,7 @@ class Mapper:
     def finish(self) -> Iterator[Mapped]:
         """End a whole pull: the expectations are checked and the mappings over all of its rows run."""
         yield from self.flush()
+        self.refuse_unknown_tables()
         for spool in self.spools.values():
             spool.close()
         if not self.spools:
@@ -272,6 +276,17 @@ class Mapper:
                 self.failed = unpack(body)
             else:
                 yield self.mapped(header, body)
+
+    def refuse_unknown_tables(self) -> None:
+        """Raise InvalidMapping for a mapping that waits for a table which the pull did not have."""
+        for file in self.files:
+            for table in file.tables:
+                if self.tables and table not in self.tables:
+                    raise InvalidMapping(
+                        f"The mapping reads the table '{table}', which the source does not have.",
+                        where=file.path,
+                        hint=f"{resembling(table, self.tables)}Its tables: {', '.join(sorted(self.tables))}.",
+                    )
 
     def mapped(self, header: Header, body: bytes) -> Mapped:
         file = self.files[header["file"]]

@@ -217,6 +217,10 @@ def point_value(value: ValueColumn, kind: str, where: str) -> Normal:
     text = f"'{{\"type\":\"Point\",\"coordinates\":[' || {lon} || ',' || {lat} || ']}}'"
     start = literal(f"column {name}: ")
     given = f"{column} is not null and trim(cast({column} as varchar)) <> ''"
+    if kind.startswith("STRUCT"):
+        given = f"{column}.lon is not null and {column}.lat is not null"
+    elif kind.endswith("]"):  # as with point(lon, lat): a half of a position is none
+        given = f"(len({column}) < 2 or ({column}[1] is not null and {column}[2] is not null))"
     outside = f"(abs({lon}) > 180 or abs({lat}) > 90 or not isfinite({lon}) or not isfinite({lat}))"
     swapped = (
         f"case when abs({lat}) <= 180 and abs({lon}) <= 90 then '; are longitude and latitude swapped?' else '' end"

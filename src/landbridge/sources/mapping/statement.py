@@ -27,6 +27,7 @@ CHANGING = frozenset(
     | {"current_localtimestamp", "current_localtime", "transaction_timestamp", "random", "uuid", "uuidv4", "uuidv7"}
     | {"gen_random_uuid", "txid_current"}
 )
+MOMENTS = frozenset({"current_timestamp", "current_date", "current_time", "localtime", "localtimestamp"})
 PLAIN_NAME = re.compile(r"\w[\w$ -]*\Z")
 
 
@@ -129,6 +130,12 @@ def check_functions(tree: Node, text: str, path: str) -> None:
                     where=at(path, text, node),
                     hint="Read a file as a reference table: declare it under [tables] in source.toml.",
                 )
+        if node.get("class") == "COLUMN_REF" and node["column_names"][0].lower() in MOMENTS:
+            raise InvalidMapping(  # SQL's words for now look like columns
+                f"'{node['column_names'][0]}' answers differently each time.",
+                where=at(path, text, node),
+                hint="Use what the row says; a column of that name is written with its table's:  source.current_date.",
+            )
         if node.get("class") in ("FUNCTION", "WINDOW"):
             check_function(str(node.get("function_name", "")).lower(), at(path, text, node))
 
