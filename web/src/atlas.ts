@@ -2,11 +2,11 @@
 
 import maplibregl from "maplibre-gl";
 import type { GeoJSONSource, MapGeoJSONFeature, MapMouseEvent } from "maplibre-gl";
+import { Colouring, type Measure } from "./colouring";
 import type { Change } from "./live";
 import { readPalette, type Palette } from "./palette";
 import { picture } from "./picture";
 import { boxOf, fetchPlaces, isPoint, isSurface, middle, mostOf, type Box, type Place } from "./place";
-import { numberText, scaleOf, stepOf, type Scale } from "./scale";
 import { pointsOf, shapesOf, styleOf, type Sheet } from "./style";
 
 const MOST_IDS = 150; // changed entities asked for one by one; with more a layer is loaded again
@@ -24,15 +24,8 @@ interface LayerFacts {
   located: boolean;
   ground: boolean;
 }
-export interface Measure {
-  type: string;
-  name: string;
-}
-
 export class Atlas {
-  scale: Scale | undefined;
-  newest: string | undefined;
-  lacking = false;
+  colouring = new Colouring(undefined);
   more = false;
   private map!: maplibregl.Map; // made when the first places are loaded
   private palette: Palette;
@@ -40,7 +33,6 @@ export class Atlas {
   private readonly places = new Map<string, Map<string, Place>>(); // by type, then by id
   private readonly cut = new Set<string>();
   private shown = new Set<string>();
-  private measure: Measure | undefined;
   private chosen: Place | undefined;
   private readonly tip = document.createElement("div");
   private readonly calm = window.matchMedia("(prefers-reduced-motion: reduce)");
@@ -59,7 +51,7 @@ export class Atlas {
   /** Load what is shown and draw it; `view` is `zoom/latitude/longitude`, else everything is fitted. */
   async open(shown: string[], measure: Measure | undefined, view: string | null): Promise<void> {
     this.shown = new Set(shown);
-    this.measure = measure;
+    this.colouring = new Colouring(measure);
     await Promise.all(this.wanted().map((sheet) => this.load(sheet.type)));
     const container = this.place.querySelector<HTMLElement>(".map");
     if (!container) throw new Error("The page has no place for a map.");
@@ -76,6 +68,10 @@ export class Atlas {
     await new Promise<void>((resolve) => void this.map.once("load", () => resolve()));
     this.draw();
     this.watch();
+  }
+
+  private get measure(): Measure | undefined {
+    return this.colouring.measure;
   }
 
   private wanted(): Sheet[] {
@@ -153,57 +149,12 @@ export class Atlas {
     return [...(this.places.get(type)?.values() ?? [])];
   }
 
-  private valueOf(one: Place): number | undefined {
-    const { attribute, value } = one.properties;
-    return attribute === this.measure?.name && typeof value === "number" ? value : undefined;
-  }
-
-  /** Give a place its sign or its paint, where its layer is coloured by a measure. */
-  private dressed(one: Place, painted: Map<string, string>): Place {
-    const { sign: _sign, paint: _paint, ...properties } = one.properties as Place["properties"] & { sign?: string; paint?: string };
-    const value = this.measure?.type === properties.type ? this.valueOf(one) : undefined;
-    const area = painted.get(properties.id);
-    const extra: { sign?: string; paint?: string } = {};
-    if (value !== undefined && this.scale) {
-      const step = stepOf(this.scale, value);
-      extra.sign = `value|${step}|${numberText(value)}`;
-      extra.paint = this.palette.steps[step] ?? this.palette.nodata;
-    } else if (area) extra.paint = area;
-    return { ...one, properties: { ...properties, ...extra } };
-  }
-
-  /** Areas take the colour of the one entity that says of itself to lie there. */
-  private paintedAreas(): Map<string, string> {
-    const painted = new Map<string, string>();
-    if (!this.measure || !this.scale) return painted;
-    const counted = new Map<string, number>();
-    for (const one of this.all(this.measure.type)) {
-      const [area, value] = [one.properties.area, this.valueOf(one)];
-      if (!area || value === undefined) continue;
-      counted.set(area, (counted.get(area) ?? 0) + 1);
-      painted.set(area, wash(this.palette.steps[stepOf(this.scale, value)] ?? this.palette.nodata, this.palette.ground));
-    }
-    counted.forEach((number, area) => number > 1 && painted.delete(area));
-    return painted;
-  }
-
-  private measureAll(keep: boolean): void {
-    const places = this.measure && this.shown.has(this.measure.type) ? this.all(this.measure.type) : [];
-    const values = places.map((one) => this.valueOf(one)).filter((one) => one !== undefined);
-    this.lacking = values.length < places.length;
-    const times = places.filter((one) => this.valueOf(one) !== undefined).map((one) => one.properties.time ?? "");
-    this.newest = times.reduce((one, other) => (other > one ? other : one), "") || undefined;
-    const fresh = scaleOf(values);
-    const fits = keep && this.scale && fresh && fresh.high <= this.scale.high && fresh.low >= this.scale.low;
-    if (!fits) this.scale = fresh && keep && this.scale ? { ...this.scale, low: Math.min(fresh.low, this.scale.low), high: Math.max(fresh.high, this.scale.high) } : fresh;
-  }
-
   private draw(keep = false): void {
-    this.measureAll(keep);
-    const painted = this.paintedAreas();
+    const measured = this.measure && this.shown.has(this.measure.type) ? this.all(this.measure.type) : [];
+    this.colouring.look(measured, this.palette, keep);
     for (const sheet of this.sheets) {
       const visible = this.shown.has(sheet.type);
-      const places = visible || sheet.ground ? this.all(sheet.type).map((one) => this.dressed(one, painted)) : [];
+      const places = visible || sheet.ground ? this.all(sheet.type).map((one) => this.colouring.dress(one, this.palette)) : [];
       this.put(shapesOf(sheet), places.filter((one) => !isPoint(one)));
       const coloured = this.measure?.type === sheet.type;
       const signed = places.filter((one) => isSurface(one) && coloured && "sign" in one.properties)
@@ -242,8 +193,7 @@ export class Atlas {
 
   /** Colour by a measure, or by kind of place. */
   async colour(measure: Measure | undefined): Promise<void> {
-    this.measure = measure;
-    this.scale = undefined;
+    this.colouring = new Colouring(measure);
     if (measure) await this.load(measure.type);
     this.draw();
   }
@@ -357,14 +307,6 @@ export class Atlas {
     this.tip.textContent = label && text ? `${name ?? ""} · ${label} ${text}${unit ? ` ${unit}` : ""}` : (name ?? "");
     this.tip.style.transform = `translate(${event.point.x + 14}px, ${event.point.y + 14}px)`;
   }
-}
-
-/** A colour laid thinly over the ground: mixed here, since a see-through fill shows the seams of its triangles. */
-function wash(colour: string, ground: string): string {
-  const parts = (text: string): number[] => (text.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
-  const below = parts(ground);
-  const mixed = parts(colour).map((part, index) => Math.round(part * 0.85 + (below[index] ?? 0) * 0.15));
-  return `rgb(${mixed.join(", ")})`;
 }
 
 function differs(before: Place | undefined, after: Place): boolean {

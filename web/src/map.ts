@@ -58,10 +58,10 @@ class Screen {
 
   private legend(): void {
     const option = this.colour.selectedOptions[0];
-    const scale = this.atlas.scale;
+    const { scale, newest, lacking } = this.atlas.colouring;
     const label = this.measure() && option ? option.textContent.trim() : "";
     const kind = option?.parentElement instanceof HTMLOptGroupElement ? option.parentElement.label : "";
-    showLegend(this.find(".legend"), scale && label ? { label, kind, scale, newest: this.atlas.newest, nodata: this.atlas.lacking ? (this.place.dataset["textNodata"] ?? "") : "" } : undefined);
+    showLegend(this.find(".legend"), scale && label ? { label, kind, scale, newest, nodata: lacking ? (this.place.dataset["textNodata"] ?? "") : "" } : undefined);
   }
 
   private watch(): void {
