@@ -570,8 +570,7 @@ def stopping(source: Source, stop: threading.Event) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(0.1):
             if stop.is_set():
-                source.stop()
-                return
+                source.stop()  # again and again: a source may just be starting, and forget what it was told before
 
     watcher = threading.Thread(target=watch, name="stop-watch", daemon=True)
     watcher.start()
