@@ -125,7 +125,7 @@ def shown(city: City) -> Any:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(deliveries(), st.booleans())
 def test_columns_write_what_single_rows_write(given: list[list[dict[str, Any]]], disputed: bool) -> None:
     names = sorted({name.partition(".")[0] for name in COLUMNS} - {"observedAt", "scope"})

@@ -28,7 +28,8 @@ class Item(NamedTuple):
     """What one row says of one attribute.
 
     `head` and `tail` are the instance's JSON before and after the place of its datasetId, without closing brace;
-    `head` None removes the instance. `observed` in microseconds.
+    `head` None removes the instance. `observed` in microseconds. `anew`: the same delivery has said something without
+    a time just before, so that nothing from before the delivery counts as later.
     """
 
     attribute: str
@@ -38,6 +39,7 @@ class Item(NamedTuple):
     tail: str
     value: Any
     row: int | None
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,8 @@ class Absorber:
         return standing.claim if instances and is_pinned(instances) else None
 
     def is_late(self, own: Instance, item: Item) -> bool:
-        """Whether the same source has said something observed later."""
-        if item.observed is None or own[PROVENANCE][0] != self.owner:
+        """Whether the same source has said something observed later; without times the later recorded stands."""
+        if item.observed is None or item.anew or own[PROVENANCE][0] != self.owner:
             return False
         observed = own.get("observedAt")
         return observed is not None and item.observed < self.instant(observed)

@@ -1,0 +1,396 @@
+"""A slice of a bulk delivery on its way into the store: documents and journal lines made a column at a time.
+
+New entities' documents are rendered as columns of text; of many rows about one entity the newest of each attribute is
+found as columns too and the others go to the journal alone. Only where an entity is there already does Python look at
+each document (`pool.meet`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from landbridge.model.feed import ROW
+from landbridge.model.slot import LOOK, where_of
+from landbridge.pool import disagree
+from landbridge.pool.absorb import Absorber, Standing
+from landbridge.pool.meet import Voice, prepare
+from landbridge.pool.phrase import AttributePlan, scope_of
+from landbridge.pool.render import Columns, Rendered, json_text, slots
+from landbridge.pool.single import LOCATION, Draft, stored_row
+from landbridge.pool.told import ANNOUNCED, Told
+from landbridge.store.cell import cell, cells
+from landbridge.store.contract import Kind, Row, Stored
+from landbridge.store.segment import cut
+from landbridge.store.transaction import SqliteTransaction
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+OPERATIONS = pl.Enum(["set", "delete"])
+
+
+@dataclass(frozen=True)
+class Lines:
+    """One attribute's lines, those of an entity together, the newest last. `newest` marks what stands.
+
+    `group` numbers the entities of the delivery, `at` the rows of the delivery.
+    """
+
+    rendered: Rendered
+    group: Ints
+    at: Ints
+    observed: Ints | None
+    untimed: np.ndarray[Any, np.dtype[np.bool_]] | None
+    newest: np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class Load:
+    """The rows of some entities of one type on their way into the store, in one commit."""
+
+    def __init__(
+        self,
+        transaction: SqliteTransaction,
+        absorber: Absorber,
+        told: Told,
+        touched: disagree.Touched,
+        kind: Kind,
+        part: tuple[pa.RecordBatch, Ints],
+        plans: tuple[AttributePlan, ...],
+        keys: Ints,
+        fresh: Flags,
+    ) -> None:
+        self.transaction, self.absorber, self.told, self.touched = transaction, absorber, told, touched
+        self.kind, self.keys, self.fresh = kind, keys, fresh
+        self.type = kind.type
+        rows, self.group = part
+        columns = Columns(rows)
+        self.names = [plan.value.name for plan in plans]
+        self.rows = columns.column(ROW)
+        self.scopes = columns.column("scope").to_list() if "scope" in rows.schema.names else None
+        first = np.ones(len(self.group), bool)
+        first[1:] = self.group[1:] != self.group[:-1]
+        self.ids = columns.texts("id").filter(pl.Series(first))
+        self.single = len(self.ids) == rows.num_rows
+        self.attributes = [self.lines(columns.attribute(plan)) for plan in plans]
+        self.standings = [absorber.standing((self.type,), name) for name in self.names]
+
+    def lines(self, rendered: Rendered) -> Lines:
+        """Bring an attribute's lines into order and find what stands of each entity."""
+        spoken = rendered.head.is_not_null().to_numpy()
+        at = np.flatnonzero(spoken)
+        group = self.group[at]
+        observed = untimed = None
+        if rendered.observed is not None:
+            taken = rendered.observed.gather(at)
+            untimed = taken.is_null().to_numpy()
+            observed = taken.fill_null(np.iinfo(np.int64).min).to_numpy()
+        sequence = in_sequence(group, observed, self.single)
+        if sequence is not None:
+            at, group = at[sequence], group[sequence]
+            observed = None if observed is None else observed[sequence]
+            untimed = None if untimed is None else untimed[sequence]
+        return Lines(rendered, group, at, observed, untimed, standing_lines(group, at, untimed))
+
+    # -- the whole
+
+    def write(self) -> None:
+        """State, then journal."""
+        if self.fresh.any():
+            self.insert(self.fresh, self.ids.to_list())
+        if not self.fresh.all():
+            self.merge(np.flatnonzero(~self.fresh))
+        self.journal()
+
+    # -- entities that are new
+
+    def insert(self, fresh: Any, ids: Sequence[str]) -> None:
+        """Render and insert the new entities' rows."""
+        count = len(ids)
+        frame: dict[str, Any] = {}
+        members = []
+        for lines, standing in zip(self.attributes, self.standings, strict=True):
+            head, tail, row = (self.spread(column, lines, count) for column in self.texts(lines))
+            members.append(self.member(lines.rendered.name, standing, head, tail, row))
+            slot = self.kind.slots.get(lines.rendered.name)
+            if slot is not None:
+                frame[f"s{slot}"] = chosen(self.slots(lines, standing, count), fresh)
+            if lines.rendered.name == LOCATION and len(lines.at):
+                frame |= self.whereabouts(lines, standing, count, fresh)
+        opening = pl.concat_str(
+            pl.lit('{"id":'), json_text(self.ids), pl.lit(f',"type":[{orjson.dumps(self.type).decode()}]'),
+            *self.scope_members(count), pl.lit(',"attrs":{'),
+        )  # fmt: skip
+        docs = pl.select(
+            pl.concat_str(opening, pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}}"))
+        ).to_series()
+        new = ids if fresh.all() else chosen(ids, fresh)
+        columns = {"key": self.keys[fresh].tolist(), "id": new, "doc": chosen(docs.to_list(), fresh), **frame}
+        self.transaction.insert_columns(self.absorber.tenant, self.kind, columns)
+        self.told.entities += len(new)
+        self.told.touch_all(new[:ANNOUNCED], [self.type], len(new))
+
+    def texts(self, lines: Lines) -> tuple[pl.Series, pl.Series | None, pl.Series]:
+        """Head, tail and source row of what stands."""
+        places = lines.at if lines.newest.all() else lines.at[lines.newest]
+        rendered = lines.rendered
+        tail = None if rendered.tail is None else rendered.tail.gather(places)
+        return rendered.head.gather(places), tail, self.rows.gather(places).cast(pl.String).fill_null("null")
+
+    def spread(self, column: pl.Series | None, lines: Lines, count: int) -> pl.Series | None:
+        """A column of what stands as one of all entities, null where the attribute is not said."""
+        if column is None or len(column) == count:
+            return column
+        index = np.full(count, -1, np.int64)
+        index[lines.group[lines.newest]] = np.arange(len(column))
+        places = pl.Series(index)
+        return column.gather(places.set(places < 0, None))
+
+    def member(
+        self, name: str, standing: Standing, head: pl.Series | None, tail: pl.Series | None, row: pl.Series | None
+    ) -> pl.Expr:
+        """`"name":[...]` of each new entity, null where it is not said."""
+        absorber = self.absorber
+        stamp = f"{absorber.before}{absorber.recorded},{absorber.recorded},{absorber.run},"
+        tails = [] if tail is None else [tail]
+        opening = pl.lit(f"{orjson.dumps(name).decode()}:[")
+        if not standing.rivals:
+            return pl.concat_str(opening, head, *tails, pl.lit(stamp), row, pl.lit("]}]"))
+        return pl.concat_str(
+            opening, head, *tails, pl.lit(stamp), row, pl.lit("]},"),
+            head, pl.lit(absorber.marked), *tails, pl.lit(stamp), row, pl.lit("]}]"),
+        )  # fmt: skip
+
+    def scope_members(self, count: int) -> list[pl.Series]:
+        if self.scopes is None:
+            return []
+        found = [""] * count
+        for group, scope in zip(self.group.tolist(), map(scope_of, self.scopes), strict=True):
+            if group >= 0 and scope is not None:
+                found[group] = f',"scope":{orjson.dumps(scope).decode()}'
+        return [pl.Series(found)]
+
+    def slots(self, lines: Lines, standing: Standing, count: int) -> list[Any]:
+        """The narrow column of an attribute, for all entities."""
+        places = lines.at[lines.newest]
+        rendered = lines.rendered
+        if standing.rivals:
+            values: list[Any] = [LOOK] * len(places)
+        else:
+            values = slots(rendered, places)
+        if len(values) == count:
+            return values
+        found: list[Any] = [None] * count
+        for group, value in zip(lines.group[lines.newest].tolist(), values, strict=True):
+            found[group] = value
+        return found
+
+    def whereabouts(self, lines: Lines, standing: Standing, count: int, fresh: Any) -> dict[str, list[Any]]:
+        """The columns that say where new entities lie."""
+        places = lines.at[lines.newest]
+        rendered = lines.rendered
+        if rendered.lon is not None and rendered.lat is not None and not standing.rivals:
+            lon, lat = rendered.lon.gather(places), rendered.lat.gather(places)
+            found = pl.DataFrame({"lon": lon, "lat": lat, "cell": cells(lon.to_numpy(), lat.to_numpy())})
+            return {
+                name: chosen(spread_.to_list(), fresh)
+                for name in found.columns
+                if (spread_ := self.spread(found[name], lines, count)) is not None
+            }
+        return self.shapes(lines, standing, count, fresh)
+
+    def shapes(self, lines: Lines, standing: Standing, count: int, fresh: Any) -> dict[str, list[Any]]:
+        """The same for shapes, and for points that several claim."""
+        found: dict[str, list[Any]] = {name: [None] * count for name in ("lon", "lat", "box")}
+        heads = lines.rendered.head.gather(lines.at[lines.newest]).to_list()
+        for group, head in zip(lines.group[lines.newest].tolist(), heads, strict=True):
+            instance = orjson.loads(head + "}")
+            place, box = where_of([instance, instance] if standing.rivals else [instance])
+            found["box"][group] = box
+            if place:
+                found["lon"][group], found["lat"][group] = place
+        found["cell"] = [
+            None if lon is None else cell(lon, lat) for lon, lat in zip(found["lon"], found["lat"], strict=True)
+        ]
+        return {name: chosen(values, fresh) for name, values in found.items()}
+
+    # -- entities that are there
+
+    def merge(self, groups: Ints) -> None:
+        """Bring what stands into the documents of entities that are there."""
+        groups = groups[np.argsort(self.keys[groups], kind="stable")]
+        voices = [self.voice(*one, groups) for one in zip(self.attributes, self.standings, strict=True)]
+        scopes, types = self.scopes_of(groups), (self.type,)
+        columns = [(voice, list[Any]()) for voice in voices if voice.name in self.kind.slots]
+        keys, docs, changed, plain = list[int](), list[str](), list[str](), list[Row]()
+        located = any(voice.name == LOCATION for voice in voices)
+        for place, stored in enumerate(self.transaction.load(self.keys[groups].tolist())):
+            document = orjson.loads(stored.doc)
+            attrs, touched = document["attrs"], False
+            for voice in voices:
+                if voice.alone[place] is not None:
+                    touched |= voice.put(types, attrs, place)
+            rescoped = scopes is not None and rescope(document, scopes[place])
+            if not touched and not rescoped:
+                continue
+            changed.append(stored.id)
+            if rescoped or located:
+                plain.append(self.plain_row(stored, document))
+                continue
+            keys.append(stored.key)
+            docs.append(orjson.dumps(document).decode())
+            for voice, column in columns:
+                column.append(voice.slot(attrs.get(voice.name)))
+        self.transaction.update_columns(keys, docs, {self.kind.slots[voice.name]: column for voice, column in columns})
+        self.transaction.update(plain)
+        self.told.touch_all(changed[:ANNOUNCED], types, len(changed))
+
+    def voice(self, lines: Lines, standing: Standing, groups: Ints) -> Voice:
+        """What stands of one attribute, for these entities."""
+        index = np.full(len(self.ids), -1, np.int64)
+        index[lines.group[lines.newest]] = lines.at[lines.newest]
+        picked = index[groups]
+        there = picked >= 0
+        anew = [False] * int(there.sum())
+        if lines.untimed is not None and lines.untimed.any() and not lines.untimed.all():
+            anew = np.isin(groups[there], lines.group[lines.untimed]).tolist()
+        return prepare(self.absorber, standing, lines.rendered, picked[there], there, self.rows, anew)
+
+    def scopes_of(self, groups: Ints) -> list[list[str] | None] | None:
+        """The scope that the last row of each of these entities says."""
+        if self.scopes is None:
+            return None
+        found: dict[int, list[str]] = {}
+        for group, scope in zip(self.group.tolist(), map(scope_of, self.scopes), strict=True):
+            if scope is not None:
+                found[group] = scope
+        return [found.get(group) for group in groups.tolist()]
+
+    def plain_row(self, stored: Stored, document: dict[str, Any]) -> Row:
+        """A row with everything, for documents whose place or scope may have changed."""
+        draft = Draft(orjson.loads(orjson.dumps(document)), stored, stored.key, moved=LOCATION in self.names)
+        return stored_row(draft, {self.type: self.kind}, self.transaction)
+
+    # -- the journal
+
+    def journal(self) -> None:
+        """Put every line into segments, by entity, attribute and time."""
+        ranks = np.empty(len(self.keys), np.int64)
+        ranks[np.argsort(self.keys, kind="stable")] = np.arange(len(self.keys))
+        names = sorted(range(len(self.names)), key=self.names.__getitem__)
+        frames, places = [], []
+        for rank, number in enumerate(names):
+            lines, standing = self.attributes[number], self.standings[number]
+            if not len(lines.at):
+                continue
+            frames.append(self.frame(lines, standing))
+            places.append(ranks[lines.group] * len(names) + rank)
+            if standing.rivals:
+                self.touch(self.names[number], lines)
+        if not frames:
+            return
+        order = np.argsort(np.concatenate(places), kind="stable")
+        count = len(order)
+        frame = pl.concat(frames).select(pl.all().gather(pl.Series(order)))
+        ordinals = np.arange(self.told.instances, self.told.instances + count, dtype=np.int32)
+        frame = frame.with_columns(pl.Series("ordinal", ordinals), pl.lit("set").cast(OPERATIONS).alias("operation"))
+        self.told.instances += count
+        self.told.past += count - sum(int(lines.newest.sum()) for lines in self.attributes)
+        self.add_segments(frame)
+
+    def frame(self, lines: Lines, standing: Standing) -> pl.DataFrame:
+        """One attribute's lines as columns of a segment."""
+        rendered = lines.rendered
+        head = (
+            rendered.head
+            if len(lines.at) == len(rendered.head) and ascend(lines.at)
+            else rendered.head.gather(lines.at)
+        )
+        mark = [pl.lit(self.absorber.marked)] if standing.rivals else []
+        tails = [] if rendered.tail is None else [rendered.tail.gather(lines.at)]
+        observed = pl.Series("observed", [None] * len(lines.at), dtype=pl.Int64)
+        if rendered.observed is not None:
+            observed = rendered.observed.gather(lines.at).alias("observed")
+        frame = pl.DataFrame({"key": self.keys[lines.group], "observed": observed, "row": self.rows.gather(lines.at)})
+        dataset = standing.claim if standing.rivals else None
+        return frame.select(
+            "key",
+            pl.lit(rendered.name).cast(pl.Enum(sorted(set(self.names)))).alias("attribute"),
+            pl.lit(dataset, pl.String).alias("dataset"),
+            "observed",
+            "row",
+            pl.concat_str(head, *mark, *tails, pl.lit("}")).alias("instance"),
+        )
+
+    def touch(self, name: str, lines: Lines) -> None:
+        """Note whose claims changed."""
+        by = disagree.named(self.absorber.owner, self.absorber.run)
+        self.touched.add(by, self.kind.num, name, self.keys[np.unique(lines.group)])
+
+    def add_segments(self, frame: pl.DataFrame) -> None:
+        """Cut the journal's lines into segments, and add them."""
+        absorber = self.absorber
+        table = frame.with_columns(pl.col("dataset").cast(pl.Categorical)).to_arrow(
+            compat_level=pl.CompatLevel.oldest()
+        )
+        for segment in cut(
+            table,
+            number=absorber.number,
+            tenant=absorber.tenant,
+            kind=self.kind.num,
+            source=absorber.owner,
+            run=absorber.run,
+        ):
+            self.transaction.add_segment(segment)
+
+
+def in_sequence(group: Ints, observed: Ints | None, single: bool) -> Ints | None:
+    """The order by entity, time and row; None where the lines stand in it already."""
+    ordered = len(group) < 2 or bool((group[1:] >= group[:-1]).all())
+    if single or observed is None:
+        return None if ordered else np.argsort(group, kind="stable")
+    same = group[1:] == group[:-1]
+    if ordered and not bool((same & (observed[1:] < observed[:-1])).any()):
+        return None
+    return np.lexsort((observed, group))
+
+
+def standing_lines(group: Ints, at: Ints, untimed: Any) -> Any:
+    """Which line stands of each entity: the last one, in the order of time and then of rows.
+
+    A line without time stands over all rows before it, so where both kinds meet only the rows after it compete.
+    """
+    newest = np.ones(len(group), bool)
+    newest[:-1] = group[1:] != group[:-1]
+    if untimed is None or not untimed.any() or untimed.all():
+        return newest
+    frame = pl.DataFrame({"group": group, "at": at, "untimed": untimed, "place": np.arange(len(group))})
+    since = pl.col("at").filter(pl.col("untimed")).max().over("group").fill_null(-1)
+    places = frame.filter(pl.col("at") >= since).group_by("group").agg(pl.col("place").max())["place"]
+    newest = np.zeros(len(group), bool)
+    newest[places.to_numpy()] = True
+    return newest
+
+
+def ascend(places: Ints) -> bool:
+    """Whether the places go up; then as many as there are rows are all rows in their order."""
+    return len(places) == 0 or bool((places[1:] > places[:-1]).all())
+
+
+def rescope(document: dict[str, Any], scope: list[str] | None) -> bool:
+    """Give a document this scope; whether it is another than it had."""
+    if scope is None or document.get("scope") == scope:
+        return False
+    attrs = document.pop("attrs")
+    document |= {"scope": scope, "attrs": attrs}
+    return True
+
+
+def chosen(values: Sequence[Any], wanted: Any) -> list[Any]:
+    """The values at the wanted places."""
+    if wanted.all():
+        return values if isinstance(values, list) else list(values)
+    return [value for value, want in zip(values, wanted.tolist(), strict=True) if want]
