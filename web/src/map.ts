@@ -37,13 +37,14 @@ class Screen {
   }
 
   async open(): Promise<void> {
-    await this.atlas.open(this.shown(), this.measure(), new URLSearchParams(location.search).get("at"));
+    const asked = new URLSearchParams(location.search);
+    await this.atlas.open(this.shown(), this.measure(), asked.get("at"));
     this.find(".paper").hidden = true;
     this.watch();
     this.tellMore();
     this.legend();
-    const entity = new URLSearchParams(location.search).get("entity");
-    if (entity) await this.atlas.mark(entity, true);
+    const entity = asked.get("entity");
+    if (entity) await this.atlas.mark(entity, !asked.has("at"));
     this.place.dataset["ready"] = "";
   }
 

@@ -106,6 +106,8 @@ function nameLayers(sheets: Sheet[]): LayerSpecification[] {
 function markedLayers(palette: Palette): LayerSpecification[] {
   return [
     { id: "chosen-line", type: "line", source: "chosen", layout: { "line-join": "round" }, paint: { "line-color": palette.accent, "line-width": 3 } },
+    { id: "chosen-case", type: "circle", source: "chosen", filter: ["==", ["geometry-type"], "Point"],
+      paint: { "circle-radius": 17, "circle-opacity": 0, "circle-stroke-color": palette.paper, "circle-stroke-width": 6 } },
     { id: "chosen-ring", type: "circle", source: "chosen", filter: ["==", ["geometry-type"], "Point"],
       paint: { "circle-radius": 18, "circle-opacity": 0, "circle-stroke-color": palette.accent, "circle-stroke-width": 3 } },
     { id: "pulse", type: "circle", source: "pulse", filter: ["==", ["geometry-type"], "Point"],
