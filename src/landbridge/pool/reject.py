@@ -25,10 +25,7 @@ def kept_rejects(pool: Pool, actor: Actor, source: str, reason: str, limit: int)
     return [Kept(number, place, orjson.loads(row)) for number, _, place, row in rows]
 
 
-def newest_reject(pool: Pool, actor: Actor, source: str, reason: str) -> int:
-    """The number of the newest rejected row with this reason, 0 where there is none."""
+def count_rejects(pool: Pool, actor: Actor, source: str, reason: str) -> int:
+    """How many rejected rows of a source have this reason."""
     with pool.asked(actor, "raw", "replay rejected rows", source), pool.store.reader() as connection:
-        found = connection.execute(
-            "SELECT coalesce(max(seq), 0) FROM reject WHERE source=? AND reason=?", (source, reason)
-        )
-        return int(next(found)[0])
+        return sum(count for _, why, count in reading.reject_groups(connection, source) if why == reason)

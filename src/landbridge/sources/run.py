@@ -28,7 +28,7 @@ from landbridge.model.feed import Counts, Delivery, RejectedRow, SourceFacts
 from landbridge.model.query import Has, Query
 from landbridge.pool.ingest import Ingest, open_ingest
 from landbridge.pool.pool import Pool
-from landbridge.pool.reject import Kept, kept_rejects, newest_reject
+from landbridge.pool.reject import Kept, count_rejects, kept_rejects
 from landbridge.sources.contract import ROW, Batch, Cursor, Declaration, Editions, Noted, Source
 from landbridge.sources.derived import DerivedSource, Reading, Wanted
 from landbridge.sources.fingerprint import fingerprint
@@ -397,14 +397,15 @@ class Again:
 
     def all(self) -> tuple[int, int]:
         """Map them in parts; how many were tried, and how many are rejected no more."""
-        tried = mapped = newest = 0
-        while kept := kept_rejects(self.run.pool, self.run.actor, self.run.declaration.name, self.reason, REPLAYED):
-            newest = newest or newest_reject(self.run.pool, self.run.actor, self.run.declaration.name, self.reason)
-            fit = [one for one in kept if one.number <= newest]
-            if not fit:
-                break
-            tried += len(fit)
-            mapped += self.part(fit)
+        run, tried, mapped = self.run, 0, 0
+        name = run.declaration.name
+        total = count_rejects(run.pool, run.actor, name, self.reason)
+        # what stays rejected goes to the end of the line, so each is tried once
+        while tried < total and (
+            kept := kept_rejects(run.pool, run.actor, name, self.reason, min(REPLAYED, total - tried))
+        ):
+            tried += len(kept)
+            mapped += self.part(kept)
         return tried, mapped
 
     def part(self, kept: list[Kept]) -> int:
