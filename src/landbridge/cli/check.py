@@ -20,7 +20,6 @@ from landbridge.settings import FILE, Settings, read_settings
 from landbridge.sources.contract import Declaration
 from landbridge.sources.declaration import read_declaration
 from landbridge.sources.gather import Progress
-from landbridge.sources.kind import resembling
 from landbridge.sources.mapping import MappingFile, mapping_paths, read_mappings
 
 CITY = ""  # the name under which findings of the city itself stand
@@ -99,7 +98,6 @@ def look(settings: Settings, name: str, rows: int, outline: BaseGeometry | None,
     one.preview = try_source(one.declaration, rows, showing(display, task))
     if one.preview.failure:
         one.findings.append(as_finding(name, one.preview.failure))
-    one.findings += unknown_tables(one)
     folder = one.declaration.folder
     texts = {f"{name}/{path.relative_to(folder)}": path.read_text("utf-8-sig") for path in mapping_paths(folder)}
     one.findings += likely_mistakes(settings, one.declaration, one.preview, texts, outline)
@@ -109,25 +107,6 @@ def look(settings: Settings, name: str, rows: int, outline: BaseGeometry | None,
 
 def showing(display: Display, task: Any) -> Callable[[Progress], None]:
     return lambda now: display.update(task, completed=now.read, said="rows")
-
-
-def unknown_tables(one: Looked) -> list[Finding]:
-    """Tables that a mapping reads and the source does not have."""
-    if not one.preview.read or not one.preview.whole or one.declaration is None:
-        return []
-    there = sorted(one.preview.tables)
-    return [
-        Finding(
-            "error",
-            one.name,
-            f"The mapping reads the table '{table}', which the source does not have.",
-            file.path,
-            f"{resembling(table, there)}Its tables: {', '.join(there)}.",
-        )
-        for file in one.mappings
-        for table in file.tables
-        if table.lower() not in {name.lower() for name in there}
-    ]
 
 
 def as_finding(source: str, error: LandbridgeError) -> Finding:

@@ -35,7 +35,7 @@ def disagreements(folder: Path, entity: str | None, attribute: str | None, as_js
     """
     with opened(folder) as city:
         found = city.pool.disagreements(
-            OPERATOR, entity=entity, attribute=attribute, limit=MOST, tenant=city.settings.tenant
+            OPERATOR, entity=entity, attribute=city.stored(attribute), limit=MOST, tenant=city.settings.tenant
         )
     if as_json:
         print_json([as_object(one) for one in found])

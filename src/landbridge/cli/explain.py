@@ -40,7 +40,7 @@ def explain(words: tuple[str, ...], as_json: bool) -> None:
         raise click.UsageError("Give an entity's id, and perhaps one attribute.")
     entity, attribute = rest[0], rest[1] if len(rest) > 1 else None
     with opened(folder) as city:
-        found = city.pool.explain(OPERATOR, entity, attribute, tenant=city.settings.tenant)
+        found = city.pool.explain(OPERATOR, entity, city.stored(attribute), tenant=city.settings.tenant)
     if not found:
         raise Missing(f"The entity has no attribute '{attribute}'.", where=entity, hint="Leave it out to see all.")
     if as_json:

@@ -169,7 +169,7 @@ def read_sample(folder: Path, seconds: float) -> Sample:
         for batch in source.batches(None):
             if batch.table != "source" or not batch.rows.num_rows:
                 continue
-            kept.append(pa.Table.from_batches([batch.rows]))
+            kept.append(pa.Table.from_batches([batch.rows.slice(0, SAMPLE)]))
             rows += batch.rows.num_rows
             if rows >= SAMPLE:
                 break

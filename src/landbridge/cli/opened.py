@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from landbridge.app.entrance import OWNER, open_pool
+from landbridge.app.entrance import OWNER, contexts_of, open_pool
 from landbridge.errors import Missing
 from landbridge.pool.pool import Pool
 from landbridge.settings import Settings, read_settings
@@ -19,6 +19,10 @@ class Opened:
 
     settings: Settings
     pool: Pool
+
+    def stored(self, name: str | None) -> str | None:
+        """An attribute's stored name, of the name that the city's own @context gives it."""
+        return name and contexts_of(self.settings).own.expand(name)
 
 
 @contextmanager

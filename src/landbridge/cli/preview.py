@@ -23,6 +23,7 @@ from landbridge.sources.secret import PLACE as VARIABLE
 
 KEPT = 20_000  # mapped rows of each mapping that are looked at
 WITHOUT_ROWS = frozenset({"push", "derived"})  # kinds whose rows come from callers or from the pool
+OF_TABLES = frozenset({"gtfs", "gtfs-realtime", "spreadsheet", "several"})  # kinds that may have several tables
 MEMBER = {
     "Property": "value",
     "GeoProperty": "value",
@@ -52,7 +53,6 @@ class Preview:
     whole: bool = True  # everything was read
     mapped: list[MappedRows] = field(default_factory=list)
     made: int = 0
-    tables: frozenset[str] = frozenset()
     rejects: Counter[str] = field(default_factory=Counter)
     expectations: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
@@ -71,22 +71,28 @@ class Preview:
 
 
 class Limit:
-    """Passes batches on until so many rows were read; 0 is without limit."""
+    """Passes on so many rows of each table; 0 is without limit."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, *, several: bool) -> None:
         self.rows = rows
+        self.several = several  # further tables may follow
         self.cut = False
+        self.given: Counter[str] = Counter()
 
     def of(self, source: Source) -> Iterator[Batch]:
-        left = self.rows
         for batch in source.batches(None):
-            if self.rows and batch.rows.num_rows >= left:
-                self.cut = True
+            left = self.rows - self.given[batch.table] if self.rows else batch.rows.num_rows + 1
+            if batch.rows.num_rows < left:
+                self.given[batch.table] += batch.rows.num_rows
+                yield batch
+                continue
+            self.cut = True
+            if left:
                 numbers = batch.numbers.slice(0, left) if batch.numbers is not None else None
                 yield replace(batch, rows=batch.rows.slice(0, left), numbers=numbers)
+                self.given[batch.table] += left
+            if not self.several:
                 return
-            yield batch
-            left -= batch.rows.num_rows
 
 
 def try_source(declaration: Declaration, rows: int, tell: Tell) -> Preview:
@@ -113,13 +119,15 @@ def unset_variables(declaration: Declaration) -> list[str]:
 
 def look(preview: Preview, declaration: Declaration, source: Source, folder: Path, rows: int, tell: Tell) -> None:
     """Fill the preview; raises what the source, the mapping or the judge raises."""
-    limit, pull = Limit(rows), start(declaration, folder)
+    limit, pull = Limit(rows, several=declaration.kind in OF_TABLES), start(declaration, folder)
     preview.read = 0
     try:
         gather(pull, limit.of(source), None, tell)
     finally:
+        for spool in (pull.rows, pull.mapped, pull.rejects.file):
+            if spool is not None:
+                spool.close()
         preview.read, preview.whole = pull.read, not limit.cut
-        preview.tables = frozenset(pull.rows.tables)
         preview.notes = tuple(source.notes) if isinstance(source, Noted) else ()
     preview.made, preview.rejects = pull.mapped.rows, pull.reasons
     preview.expectations = pull.results
