@@ -65,6 +65,15 @@ def test_pulled_again_yields_nothing_until_the_file_changes(tmp_path: Path) -> N
     assert [batch.rows.to_pylist() for batch in source(path).batches(cursor)] == [[{"id": "1"}, {"id": "2"}]]
 
 
+def test_a_header_that_another_file_renames_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "2020.csv").write_text("id,pm25,no2\n1,2,3\n")
+    (tmp_path / "2021.csv").write_text("id,PM2.5,no2\n1,2,3\n")
+    made = open_source(Declaration("r", "csv", tmp_path, {"location": "*.csv"}))
+    rows = [row for batch in made.batches(None) for row in batch.rows.to_pylist()]
+    assert [row["pm25"] for row in rows] == ["2", None]
+    assert made.notes == ["2021.csv lacks columns that 2020.csv has: pm25."]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "big5", "cp932", "euc_kr", "cp1252"])
 def test_declared_encoding(tmp_path: Path, encoding: str) -> None:
     words = {"big5": "滨海新區", "gb18030": "滨海新区", "cp932": "高松市", "euc_kr": "부산", "cp1252": "Höhe"}

@@ -82,12 +82,25 @@ class FileSource:
     def rows(self, files: list[File]) -> Iterator[Batch]:
         """The batches of all files, one after the other, with the columns that the files have between them."""
         together = columns_together(self.read, files) if len(files) > 1 else {}
+        first: dict[str, tuple[str, list[str]]] = {}  # by table: the file that was read first and its columns
         for file in files:
+            compared: set[str] = set()
             for batch in self.read(file, self.notes):
                 if self.ended.is_set():
                     return
+                if batch.table not in compared:
+                    compared.add(batch.table)
+                    columns = batch.rows.schema.names
+                    self.compare(file.name, columns, *first.setdefault(batch.table, (file.name, columns)))
                 batch = conformed(batch, together.get(batch.table))
                 yield batch if self.date is None else dated(batch, self.date)
+
+    def compare(self, file: str, columns: list[str], first: str, expected: list[str]) -> None:
+        """Note which columns of the first file another lacks: a header was renamed, or a column is gone."""
+        gone = [name for name in expected if name not in columns]
+        if gone:
+            named = ", ".join(gone[:20]) + (", ..." if len(gone) > 20 else "")
+            self.notes.append(f"{file} lacks columns that {first} has: {named}.")
 
     def stop(self) -> None:
         """End `batches` at the next batch."""
