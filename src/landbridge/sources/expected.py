@@ -21,7 +21,7 @@ EXPECTATIONS: dict[str, str] = {
     "unique": "no two rows have the same `columns`",
     "fresh": "the newest `time` is within `within` of now, or of the newest series' where `of` is \"newest\"",
     "not-frozen": "no series keeps all `columns` unchanged for `for` or longer, and over at least `readings` readings",
-    "given": "every series has a value of `columns` somewhere; what is never given is not looked at by other kinds",
+    "given": "every series has a value of `columns` somewhere; one that has none is neither stale nor frozen",
     "rows": "there are at least `min` and at most `max` rows",
 }  # fmt: skip
 KEYS: dict[str, str] = {
