@@ -1,5 +1,7 @@
 """Segments and blocks of source rows: what goes in comes out, and one entity's stretch is found."""
 
+from typing import Any
+
 import pyarrow as pa
 
 from landbridge.store import raw
@@ -18,11 +20,12 @@ def table(count: int) -> pa.Table:
         ["delete" if number == 9 else "set" for number in range(count)],
         [None if number == 9 else f'{{"value":{number}}}' for number in range(count)],
     ]
-    arrays = [
-        pa.array(values, pa.string()).dictionary_encode() if pa.types.is_dictionary(field.type) else pa.array(values, field.type)
-        for values, field in zip(columns, SCHEMA, strict=True)
-    ]  # fmt: skip
+    arrays = [array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, names=SCHEMA.names)
+
+
+def array(values: list[Any], of: pa.DataType) -> pa.Array:
+    return pa.array(values, pa.string()).dictionary_encode() if pa.types.is_dictionary(of) else pa.array(values, of)
 
 
 def test_rows_come_back_as_they_went_in() -> None:

@@ -27,8 +27,8 @@ from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
 MARK = "disagree:"
-WINDOW_ROWS = 1_000_000  # claims in memory together, about
-WINDOW_KEYS = 50_000
+WINDOW_ROWS = 200_000  # claims in memory together, about
+WINDOW_KEYS = 16_384
 MANY_PARTS = 64
 VALUE = r'^\{"type":"[A-Za-z]+","[A-Za-z]+":(-?[0-9][^,}]*|"(?:[^"\\]|\\.)*"|true|false)'
 Spot = tuple[int, str]  # kind, attribute

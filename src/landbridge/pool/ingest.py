@@ -31,7 +31,7 @@ from landbridge.store.transaction import SqliteTransaction
 
 FEW = 256  # rows below which writing them one by one is quicker
 EXAMPLES = 3
-CONTRADICTED = "{count:,} rows repeat a key (id, observedAt, datasetId) with other values; the later stands: {examples}"
+CONTRADICTED = "a key (id, observedAt, datasetId) with other values; the later stands:"
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,8 @@ class Ingest:
         disagree.settle(self.store, self.claims, self.touched, self.actor)
         notes = [*notes]
         if self.record.conflicting:
-            notes.append(CONTRADICTED.format(count=self.record.conflicting, examples=", ".join(self.differing)))
+            rows_repeat = f"{self.record.conflicting:,} row{'s repeat' if self.record.conflicting > 1 else ' repeats'}"
+            notes.append(f"{rows_repeat} {CONTRADICTED} {', '.join(self.differing)}.")
         self.record = replace(
             self.record, state=state, reason=reason, gone=gone, notes=tuple(notes), expectations=tuple(expectations),
             rows=self.record.rows if rows is None else rows,
