@@ -42,7 +42,7 @@ def search(connection: apsw.Connection, kinds: list[Kind], text: str, limit: int
 
 def count_shared(connection: apsw.Connection, kind: Kind) -> int:
     """How many entities of other kinds are of this type too."""
-    return int(connection.execute("SELECT count(*) FROM extra_type WHERE kind=?", (kind.num,)).fetchone()[0])
+    return int(connection.execute("SELECT count(*) FROM extra_type WHERE kind=?", (kind.num,)).get)
 
 
 def index_name(kind: Kind, slot: int) -> str:

@@ -59,5 +59,4 @@ def pieces(connection: apsw.Connection, key: int, since: int | None = None) -> I
 
 
 def body(connection: apsw.Connection, seq: int) -> bytes:
-    found = connection.execute("SELECT body FROM segment WHERE seq=?", (seq,)).fetchone()
-    return bytes(found[0])
+    return bytes(connection.execute("SELECT body FROM segment WHERE seq=?", (seq,)).get)
