@@ -5,15 +5,19 @@
 Also `bench`, `crash` and `fuzz`, which take long and are run when asked.
 """
 
+import datetime
 import os
+import platform
+import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-FUZZ = {"LANDBRIDGE_FUZZ": "1"}
+LINES = 120  # of the output that is kept
 
 
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> bool:
@@ -49,11 +53,46 @@ def bench() -> bool:
 
 
 def crash() -> bool:
-    return pytest("-m", "crash or not crash", "-k", "kill or crash", environment={"LANDBRIDGE_ROUNDS": "50"})
+    """Many rounds of kills; what they said is kept."""
+    rounds = os.environ.get("LANDBRIDGE_ROUNDS", "50")
+    return kept("crash", "-m", "crash", "-v", "--durations=3", environment={"LANDBRIDGE_ROUNDS": rounds})
 
 
 def fuzz() -> bool:
-    return pytest("--hypothesis-profile=fuzz", "-k", "property or fuzz or hypothesis", environment=FUZZ)
+    """All property tests with new examples, again and again for FUZZ_MINUTES; what the last time said is kept."""
+    end = time.monotonic() + 60 * float(os.environ.get("FUZZ_MINUTES", "10"))
+    while True:
+        seed = secrets.randbelow(2**32)
+        arguments = ["--hypothesis-profile=fuzz", f"--hypothesis-seed={seed}", "-m", "hypothesis", "--durations=5"]
+        if not kept("fuzz", *arguments):
+            return False
+        if time.monotonic() > end:
+            return True
+
+
+def kept(name: str, *arguments: str, environment: dict[str, str] | None = None) -> bool:
+    """Run tests, show what they say, and keep its end in docs/measured."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *arguments]
+    said: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, **(environment or {})},
+    ) as process:  # fmt: skip
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            said.append(line)
+    words = ("pytest", *arguments)
+    set_by = "".join(f"{key}={value} " for key, value in (environment or {}).items())
+    today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+    page = [
+        f"# The last `make {name}`\n\n",
+        f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}: `{set_by}{' '.join(words)}`\n\n",
+        "```text\n",
+        *(line.replace(f"{ROOT}/", "") for line in said[-LINES:]),
+        "```\n",
+    ]
+    (ROOT / "docs" / "measured" / f"{name}.md").write_text("".join(page))
+    return process.returncode == 0
 
 
 CHECKS: dict[str, tuple[str, Callable[[], bool]]] = {

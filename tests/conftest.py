@@ -1,4 +1,4 @@
-"""What all tests share: the real services, and the account of what was not tested."""
+"""What all tests share: the real services, how much property tests try, and the account of what was not tested."""
 
 from hypothesis import HealthCheck, settings
 
@@ -7,6 +7,12 @@ from untested import pytest_terminal_summary
 
 __all__ = ["mariadb", "mosquitto", "postgresql", "pytest_terminal_summary"]
 
-# No test depends on how quick the machine is; what a test's own @settings say stands over this.
-settings.register_profile("landbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time, so that no change fails for what another one did; none depends on how quick the machine
+# is. With --hypothesis-profile=fuzz they are new ones each time. What a test's own @settings say stands over these.
+settings.register_profile(
+    "landbridge", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("landbridge")

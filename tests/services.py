@@ -96,9 +96,9 @@ class Database:
     execute: Callable[[str], list[tuple[object, ...]]]
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Database]:
-    """PostgreSQL with PostGIS, trust on loopback."""
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[Database]:
+    """PostgreSQL with PostGIS, trust on loopback; also for the benchmarks."""
     initdb, server = needs("initdb"), needs("postgres")
     port = free_port()
     user = "postgres" if os.geteuid() == 0 else getpass.getuser()
@@ -121,6 +121,13 @@ def postgresql() -> Iterator[Database]:
             with contextlib.suppress(psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile):
                 execute("create extension postgis")
             yield Database(address, port, execute)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Database]:
+    """A PostgreSQL server for all tests of the session."""
+    with postgresql_server() as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -293,7 +293,7 @@ def read_only(connection: Connection) -> None:
 
 def explained(error: DBAPIError, wanted: Wanted) -> LandbridgeError:
     """A driver's error as one of ours, without the statement or the address."""
-    said = " ".join(str(error.orig).split())[:300]
+    said = " ".join(str(error.orig).split())[:300].rstrip(".") + "."
     name = wanted.url.render_as_string(hide_password=True).split("?")[0]
     gone = error.connection_invalidated or isinstance(error, InterfaceError)
     missing = isinstance(error.orig, sqlite3.OperationalError) and ("no such" in said or "syntax" in said)

@@ -91,7 +91,7 @@ def plain(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 def explained(error: Exception, url: URL, where: str) -> LandbridgeError:
     """The driver's error as one of ours; the password never shows."""
-    said = " ".join(str(error).split())[:300]
+    said = " ".join(str(error).split())[:300].rstrip(".") + "."
     if url.password:
         said = said.replace(url.password, "***")
     state = str(getattr(error, "sqlstate", None) or "")
