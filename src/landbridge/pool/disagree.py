@@ -21,6 +21,7 @@ from landbridge.model.claim import FOREVER, WITHDRAWN, ClaimRule, Claims, disagr
 from landbridge.model.entity import KINDS
 from landbridge.pool.absorb import Absorber
 from landbridge.pool.single import Writing
+from landbridge.store import reading
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.segment import unpack
 from landbridge.store.sqlite import SqliteStore
@@ -59,7 +60,7 @@ class Touched:
     def mark(self, transaction: SqliteTransaction) -> None:
         """Leave word in this commit that these disagreements are to be found."""
         for kind, attribute in self.parts:
-            transaction.put_meta(mark_of(self.by, kind, attribute), "1")
+            transaction.put_meta(mark_of(self.by, kind, attribute), str(transaction.number))
 
     def join(self, other: Touched) -> None:
         for spot, parts in other.parts.items():
@@ -102,6 +103,9 @@ def settle(store: SqliteStore, claims: Claims, touched: Touched, actor: Actor) -
 def settle_spot(store: SqliteStore, claims: Claims, actor: Actor, spot: Spot, keys: Keys | None, by: str) -> None:
     """Find anew the disagreements about one attribute of a kind, for some keys (None: all)."""
     kind, attribute = spot
+    mark = mark_of(by, kind, attribute)
+    with store.reader() as connection:
+        known = reading.meta(connection, mark)
     tenant, type_ = kind_named(store, kind)
     rule = claims.rule((type_,), attribute)
     rivals = claims.rivals(tenant, (type_,), attribute)
@@ -117,7 +121,8 @@ def settle_spot(store: SqliteStore, claims: Claims, actor: Actor, spot: Spot, ke
             store.write(job, tenant=tenant, actor=actor.name)
 
     def unmark(transaction: SqliteTransaction) -> None:
-        transaction.connection.execute("DELETE FROM meta WHERE name=?", (mark_of(by, kind, attribute),))
+        # a commit that came in between has put its own number there, and is not seen to yet
+        transaction.connection.execute("DELETE FROM meta WHERE name=? AND value=?", (mark, known))
 
     store.write(unmark, tenant=tenant, actor=actor.name)
 

@@ -19,7 +19,8 @@ from landbridge.model.answer import RunRecord
 from landbridge.model.claim import Claims
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import HASH, KEY, ROW, Counts, Delivery, SourceFacts
-from landbridge.pool import bulk, disagree, withdraw
+from landbridge.pool import bulk, disagree
+from landbridge.pool import withdraw as withdrawal
 from landbridge.pool.absorb import Absorber
 from landbridge.pool.phrase import AttributePlan, attribute_plans
 from landbridge.pool.seen import Recent, Seen, Sifted, pack
@@ -31,6 +32,7 @@ from landbridge.store.transaction import SqliteTransaction
 
 FEW = 256  # rows below which writing them one by one is quicker
 EXAMPLES = 3
+SETTLE = 10_000_000  # microseconds between a running stream's looks for disagreements
 CONTRADICTED = "a key (id, observedAt, datasetId) with other values; the later stands:"
 
 
@@ -57,15 +59,16 @@ class Ingest:
     fingerprint: str | None
     mark: str | None  # this run's own fingerprint, kept once it has ended well
     memory: Seen | Recent
-    present: withdraw.Present | None
+    present: withdrawal.Present | None
     record: RunRecord = field(init=False)
     last: Mapping[str, Any] | None = field(init=False)
+    settled: int = field(init=False)  # when a stream's disagreements were last found
     touched: disagree.Touched = field(default_factory=disagree.Touched)
     differing: list[str] = field(default_factory=list)
     planned: dict[RowPlan, tuple[AttributePlan, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.last = self.cursor
+        self.last, self.settled = self.cursor, self.started
         self.record = RunRecord(
             self.source.name, self.number, self.started, None, "running", None, 0, 0, 0, 0, 0, 0, 0, 0, 0
         )
@@ -83,7 +86,14 @@ class Ingest:
         if prepared or rejects or cursor is not None or any(delivery.replayed for delivery in deliveries):
             counts = self.commit(deliveries, prepared, counts, cursor)
         self.add_up(deliveries, counts, rejects)
+        self.keep_up()
         return counts
+
+    def keep_up(self) -> None:
+        """Find a stream's disagreements now and then, as its run may have no end."""
+        if self.source.manner != "whole" and self.touched.parts and self.store.clock() - self.settled > SETTLE:
+            disagree.settle(self.store, self.claims, self.touched, self.actor)
+            self.settled = self.store.clock()
 
     def sift(self, deliveries: Sequence[Delivery]) -> tuple[list[Prepared], list[Sifted]]:
         """Leave out the rows that say nothing new."""
@@ -286,19 +296,15 @@ class Ingest:
         alone and forgets the rejects of earlier runs. The disagreements of what was touched are found anew.
         """
         whole = state == "done" and self.source.manner == "whole"
-        gone = 0
-        if (
-            whole
-            and self.present is not None
-            and self.memory_gone()
-            and not any(one.get("failed") for one in expectations)
-        ):
-            gone, reason = withdraw.withdraw(
-                self.store, self.claims, self.source, self.actor, self.number, self.present, self.touched
-            )
-            state = "failed" if reason else state
+        notes, gone = [*notes], 0
+        if whole and self.present is not None and self.memory_gone():
+            broken = [str(one.get("name", "")) for one in expectations if one.get("failed")]
+            if broken:
+                notes.append(f"Nothing that is gone is withdrawn: not all rows are as expected ({', '.join(broken)}).")
+            else:
+                gone, reason = self.withdraw(self.present)
+                state = "failed" if reason else state
         disagree.settle(self.store, self.claims, self.touched, self.actor)
-        notes = [*notes]
         if self.record.conflicting:
             rows_repeat = f"{self.record.conflicting:,} row{'s repeat' if self.record.conflicting > 1 else ' repeats'}"
             notes.append(f"{rows_repeat} {CONTRADICTED} {', '.join(self.differing)}.")
@@ -307,6 +313,9 @@ class Ingest:
             rows=self.record.rows if rows is None else rows,
         )  # fmt: skip
         return self.close(whole and state == "done")
+
+    def withdraw(self, present: withdrawal.Present) -> tuple[int, str | None]:
+        return withdrawal.withdraw(self.store, self.claims, self.source, self.actor, self.number, present, self.touched)
 
     def memory_gone(self) -> bool:
         return isinstance(self.memory, Seen) and (self.memory.gone() or self.memory.fresh)
@@ -351,7 +360,7 @@ def open_ingest(
 
     Disagreements that a killed run left undone are found first.
     """
-    disagree.heal(store, claims, actor)
+    disagree.heal(store, claims, actor, source.name)
 
     def job(transaction: SqliteTransaction) -> tuple[int, int]:
         number = transaction.next_run(source.name)
@@ -367,7 +376,7 @@ def open_ingest(
     memory = Seen(number, parts) if whole else Recent.of(number, parts)
     if isinstance(memory, Seen):
         memory.parts = len(parts)
-    present = withdraw.Present() if whole and source.gone == "end" else None
+    present = withdrawal.Present() if whole and source.gone == "end" else None
     known = orjson.loads(cursor) if cursor else None
     return Ingest(
         store, claims, source, actor, number, started, known, before, fingerprint, memory, present
