@@ -19,8 +19,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the same; the example is small")
     parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        command = [*process.LANDBRIDGE, "demo", EXAMPLE, "--folder", f"{name}/binhai", "--fresh", "--no-serve"]
-        took = process.run(command)
+        words = ("demo", str(EXAMPLE), "--folder", f"{name}/binhai", "--fresh", "--no-serve")
+        took = process.run([*process.LANDBRIDGE, *words])
     print(f"{'case':<34}{'s':>8}{'CPU s':>8}{'peak MB':>9}   limit")
     print(f"{'joining examples/binhai':<34}{took.seconds:>8.1f}{took.cpu:>8.1f}{took.peak:>9,.0f}   {LIMIT}")
 

@@ -4,9 +4,9 @@
     python benchmarks/memory.py --megabytes 1000
 
 Each is the file of 1,000 sensors: the entities stay as many, the history grows. Peak is that of `landbridge pull` and
-the mapping's process together. What may grow with the rows are 16 bytes a row (key and hash of what was seen, which make a
-second pull change nothing); they are printed beside it. The data goes to a temporary folder that needs about four times
-the larger size: the file, what waits to be judged, and the pool.
+the mapping's process together. What may grow with the rows are 16 bytes a row (key and hash of what was seen, which
+make a second pull change nothing); they are printed beside it. The data goes to a temporary folder that needs about
+four times the larger size: the file, what waits to be judged, and the pool.
 """
 
 import argparse
