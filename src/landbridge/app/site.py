@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -38,6 +39,7 @@ LOG = logging.getLogger("landbridge.serve")
 PUBLIC = Actor("public", Role.PUBLIC)
 SECRET = "console.key"  # noqa: S105  (a file's name)
 ASKED_SECONDS = 600.0
+READING_THREADS = 16
 
 
 @dataclass
@@ -90,6 +92,8 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
 async def lifespan(live: Live, beside: Beside, asking: "Asking", _: Starlette) -> AsyncIterator[None]:
     """Run the watch for changes and the worker as long as requests are answered."""
     asking.loop = asyncio.get_running_loop()
+    # each thread that reads keeps a connection with its own cache, and two cores have no use for more
+    current_default_thread_limiter().total_tokens = READING_THREADS
     tasks = [asyncio.create_task(live.run()), asyncio.create_task(beside.run())]
     try:
         yield
@@ -114,11 +118,8 @@ class Asking:
         return asyncio.run_coroutine_threadsafe(self.beside.ask(order, ASKED_SECONDS), self.loop).result()
 
     def replay(self, source: str, reason: str) -> object:
-        """The console's replay: a sentence for people."""
-        try:
-            return self.ask({"do": "replay", "source": source, "reason": reason})
-        except LandbridgeError as error:
-            return str(error)
+        """The console's replay: a sentence for people; raises what went wrong, for the console's page of errors."""
+        return self.ask({"do": "replay", "source": source, "reason": reason})
 
 
 def callers_of(settings: Settings, pool: Pool) -> Callers:
@@ -128,6 +129,7 @@ def callers_of(settings: Settings, pool: Pool) -> Callers:
         operator=replace(OWNER, door=""),
         public=PUBLIC if settings.public else None,
         hosts=frozenset(host.lower() for host in settings.hosts),
+        turned_away=lambda door, error: pool.reads.count("door", door, "denied"),
     )
 
 
