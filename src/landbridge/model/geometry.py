@@ -107,7 +107,8 @@ def examine_shape(kind: str, geometry: Geometry) -> None:
     try:
         shape = shapely.from_geojson(geometry_text(geometry))
     except (ShapelyError, ValueError) as error:
-        raise Flaw(f"the {kind} cannot be built: {error}") from None
+        reason = str(error).strip().removeprefix("IllegalArgumentException: ")
+        raise Flaw(f"the {kind} cannot be built: {reason}") from None
     if not shapely.is_valid(shape):
         raise Flaw(f"the {kind} is not valid: {shapely.is_valid_reason(shape)}")
 

@@ -11,9 +11,15 @@ import apsw
 from landbridge.model.slot import LOOK
 from landbridge.store.contract import Kind, Stored
 from landbridge.store.schema import KIND_BITS
+from landbridge.store.target import WHOLE
 
 NAMES = ("name", "title", "alternateName")  # the attributes that people know an entity by
 LARGE = 20_000  # entities from which an index is worth its room
+WALK = 500_000  # entities that one search looks at
+OPENED = (
+    "EXISTS (SELECT 1 FROM json_each(doc, '$.attrs.{0}') AS i, json_each(" + WHOLE.replace("{0}", "i.value") + ") AS v"
+    " WHERE v.atom LIKE ?1 ESCAPE '\\')"
+)
 COLUMNS = "SELECT key, id, doc, created, modified, version FROM entity"
 
 
@@ -23,20 +29,23 @@ def bounds(kind: Kind) -> str:
 
 
 def search(connection: apsw.Connection, kinds: list[Kind], text: str, limit: int) -> Iterator[Stored]:
-    """Entities of these kinds whose id or name contains the text."""
+    """Entities of these kinds whose id or name (in any language) contains the text, from the first WALK of them."""
     wanted = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    for kind in kinds:
+    left = WALK
+    for kind in sorted(kinds, key=lambda kind: kind.entities):
         conditions = ["id LIKE ?1 ESCAPE '\\'"]
         for name in NAMES:
             if name in kind.slots:
                 column = f"s{int(kind.slots[name])}"
                 conditions.append(f"typeof({column}) = 'text' AND {column} LIKE ?1 ESCAPE '\\'")
-                conditions.append(f"{column} = ?2 AND doc ->> '$.attrs.{name}' LIKE ?1 ESCAPE '\\'")
-        sql = f"{COLUMNS} WHERE {bounds(kind)} AND (({') OR ('.join(conditions)})) ORDER BY key LIMIT ?3"
+                conditions.append(f"{column} = ?2 AND {OPENED.format(name)}")
+        walked = f"key IN (SELECT key FROM entity WHERE {bounds(kind)} ORDER BY key LIMIT {left})"
+        sql = f"{COLUMNS} WHERE {walked} AND (({') OR ('.join(conditions)})) ORDER BY key LIMIT ?3"
         for row in connection.execute(sql, (wanted, LOOK, limit)):
             yield Stored(*row)
             limit -= 1
-        if limit <= 0:
+        left -= kind.entities
+        if limit <= 0 or left <= 0:
             return
 
 

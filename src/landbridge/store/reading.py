@@ -13,17 +13,8 @@ from landbridge.store.compile import Layout, compile_query
 from landbridge.store.contract import Entry, Kind, Segment, Stored
 from landbridge.store.cursor import next_cursor
 from landbridge.store.schema import KIND_BITS
-from landbridge.store.target import WHOLE
 
 ENTITY = "SELECT key, id, doc, created, modified, version FROM entity"
-SEARCH_WALK = 200_000  # entities looked at in one search
-NAME = WHOLE.format("i.value")
-SEARCH = (
-    f"{ENTITY} WHERE key IN (SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?)"
-    " AND (id LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM json_each(doc, '$.attrs.name') AS i,"
-    f" json_each({NAME}) AS v WHERE v.atom LIKE ? ESCAPE '\\'))"
-    " ORDER BY key LIMIT ?"
-)
 SEGMENT = "SELECT number, tenant, kind, source, run, min_key, max_key, min_time, max_time, rows, body, seq FROM segment"
 
 

@@ -195,11 +195,21 @@ class SqliteStore:
 
     def perform(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp) -> Any:
         """Run one job inside a savepoint, with the next number and a time that never goes back."""
-        with self.writer:
+        self.writer.execute("SAVEPOINT job")
+        try:
             last = self.writer.execute("SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1").get
             number, recorded = (last[0] + 1, max(self.clock(), last[1] + 1)) if last else (1, self.clock())
             self.writer.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?)", (number, recorded, *stamp))
-            return job(SqliteTransaction(self.writer, number, recorded))
+            answer = job(SqliteTransaction(self.writer, number, recorded))
+        except BaseException as error:
+            if self.writer.in_transaction:
+                self.writer.execute("ROLLBACK TO job")
+                self.writer.execute("RELEASE job")
+            elif not isinstance(error, apsw.Error):  # the job hid that SQLite gave the whole group up
+                raise apsw.AbortError(str(error)) from error
+            raise
+        self.writer.execute("RELEASE job")
+        return answer
 
     def note_wal(self, _: apsw.Connection, __: str, pages: int) -> int:
         self.wal_pages = pages

@@ -107,6 +107,9 @@ def test_the_answer_is_the_same_where_there_are_no_slots_left(store: Store) -> N
         assert pages(store, Query(where=node, limit=7)) == expected.split(), name
 
 
+MIDNIGHT = "2020-04-02T00:00:00Z"
+
+
 def observed(at: str, **members: object) -> dict[str, Any]:
     return prop(1, observedAt=at, **members)
 
@@ -121,7 +124,12 @@ def test_metadata_and_sub_attributes_are_reached_by_their_path(store: Store) -> 
             entity(
                 "late",
                 ["T"],
-                {"a": [observed("2020-04-02T00:00:01Z"), observed("2020-04-02T00:00:00Z", datasetId="urn:d:1")]},
+                {
+                    "a": [
+                        observed("2020-04-02T00:00:01Z", accuracy=prop(0.1)),
+                        observed("2020-04-02T00:00:00Z", datasetId="urn:d:1"),
+                    ]
+                },
             ),
             entity("stamped", ["T"], {"a": {**prop(1), "@": stamp}}),
         ],
@@ -141,8 +149,9 @@ def test_metadata_and_sub_attributes_are_reached_by_their_path(store: Store) -> 
     assert ids(Compare(Path("a", ("unitCode",)), "==", "GQ")) == ["early"]
     assert ids(Compare(Path("a", ("datasetId",)), "==", "urn:d:1")) == ["late"]
     assert ids(Exists(Path("a", ("datasetId",)))) == ["late"]
-    assert ids(Exists(Path("a", ("accuracy",)))) == ["early"]
+    assert ids(Exists(Path("a", ("accuracy",)))) == ["early", "late"]
     assert ids(Compare(Path("a", ("accuracy",)), ">", 0.8)) == ["early"]
+    assert ids(Compare(Path("a", ("accuracy",)), "<", 0.2)) == ["late"]
     assert ids(Compare(Path("a", ("accuracy", "unitCode")), "==", "P1")) == ["early"]
     assert ids(Compare(Path("a", ("createdAt",)), "<=", "2020-04-02T00:00:00Z")) == ["stamped"]
     assert ids(Compare(Path("a", ("modifiedAt",)), "<", "2020-04-02T12:00:00Z")) == []
