@@ -30,7 +30,7 @@ from landbridge.store import raw, reading
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
-FEW = 256  # rows below which writing them one by one is quicker
+FEW = 128  # rows below which writing them one by one is quicker
 EXAMPLES = 3
 SETTLE = 10_000_000  # microseconds between a running stream's looks for disagreements
 CONTRADICTED = "a key (id, observedAt, datasetId) with other values; the later stands:"

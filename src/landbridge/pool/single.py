@@ -44,6 +44,12 @@ class Draft:
     key: int = 0
     changed: bool = False
     moved: bool = False
+    reshaped: bool = False  # it has another type or scope
+
+    @property
+    def simple(self) -> bool:
+        """Whether its row changes in nothing but the document and the slots of what was said."""
+        return not self.moved and not self.reshaped and len(self.document["type"]) == 1
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -84,7 +90,7 @@ class Writing:
     def write(self, rows: Sequence[Spoken], attributes: Iterable[str]) -> None:
         """Bring these rows into state and journal."""
         names = tuple(attributes)
-        kinds = {row.type: self.kind(row.type, names) for row in rows}
+        kinds = {type_: self.kind(type_, names) for type_ in dict.fromkeys(row.type for row in rows)}
         self.open(rows, kinds)
         for row in rows:
             draft = self.drafts.get(row.id)
@@ -116,11 +122,11 @@ class Writing:
         document = draft.document
         if row.type not in document["type"]:
             document["type"].append(row.type)
-            draft.changed = True
+            draft.changed = draft.reshaped = True
         if row.scope is not None and document.get("scope") != row.scope:
             draft.document = {"id": document["id"], "type": document["type"], "scope": row.scope}
             draft.document["attrs"] = document["attrs"]
-            draft.changed = True
+            draft.changed = draft.reshaped = True
         for item in row.items:
             self.say(draft, item)
 
@@ -157,30 +163,36 @@ class Writing:
 
     def save(self, names: tuple[str, ...]) -> None:
         """Write the drafts that changed, and the journal."""
-        transaction, tenant = self.transaction, self.absorber.tenant
-        kinds: dict[str, Kind] = {}
-        fresh: list[StoredRow] = []
-        changed: list[StoredRow] = []
-        gone: list[Stored] = []
-        for draft in self.drafts.values():
-            if not draft.changed:
-                continue
-            for type_ in draft.types:
-                if type_ not in kinds:
-                    kinds[type_] = self.kind(type_, names)
+        changed = [draft for draft in self.drafts.values() if draft.changed]
+        kinds = {type_: self.kind(type_, names) for type_ in dict.fromkeys(t for draft in changed for t in draft.types)}
+        for draft in changed:
             self.told.touch(draft.document["id"], draft.types)
-            if not draft.document["attrs"]:
-                if draft.stored is not None:
-                    gone.append(draft.stored)
-                continue
-            row = stored_row(draft, kinds, transaction)
-            (fresh if draft.stored is None else changed).append(row)
-        transaction.insert(tenant, fresh)
-        transaction.update(changed)
-        transaction.delete(tenant, gone)
+        gone = [draft.stored for draft in changed if draft.stored is not None and not draft.document["attrs"]]
+        staying = [draft for draft in changed if draft.document["attrs"]]
+        fresh = [stored_row(draft, kinds, self.transaction) for draft in staying if draft.stored is None]
+        others = [stored_row(draft, kinds, self.transaction) for draft in staying if draft.stored and not draft.simple]
+        self.transaction.insert(self.absorber.tenant, fresh)
+        self.transaction.update(others)
+        self.update([draft for draft in staying if draft.stored and draft.simple], kinds)
+        self.transaction.delete(self.absorber.tenant, gone)
         self.told.entities += len(fresh)
         self.told.past += len(self.journal) - len(self.standing)
         self.record()
+
+    def update(self, drafts: list[Draft], kinds: dict[str, Kind]) -> None:
+        """Write documents of which nothing but attributes changed, with the slots of all that was said."""
+        spoken = dict.fromkeys(line[1] for line in self.journal)
+        by_type: dict[str, list[Draft]] = {}
+        for draft in drafts:
+            by_type.setdefault(draft.types[0], []).append(draft)
+        for type_, some in by_type.items():
+            slots = {
+                number: [slot_of(draft.document["attrs"].get(name, ())) for draft in some]
+                for name, number in kinds[type_].slots.items()
+                if name in spoken
+            }
+            docs = [orjson.dumps(draft.document).decode() for draft in some]
+            self.transaction.update_columns([draft.key for draft in some], docs, slots)
 
     def record(self) -> None:
         """Put what was said into the journal: few lines as rows, many as segments."""
