@@ -6,8 +6,9 @@ The memory is a few sorted arrays of numbers, 16 bytes a row, saved in the commi
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ Places = np.ndarray[Any, np.dtype[np.int64]]
 PAIR = np.dtype(np.uint64)
 PART_ROWS = 65_536
 RUNS = 8  # sorted runs that wait before they are merged
+SETTLED = 2_000_000  # pairs of a run that is merged no more, so that merging needs little beside what it merges
 RING = 64  # commits that a stream remembers
 RECENT_ROWS = 2_048  # rows of each of them
 EMPTY: Numbers = np.empty(0, PAIR)
@@ -55,18 +57,12 @@ class Pairs:
         """Add pairs sorted by key."""
         if len(keys):
             self.runs.append((keys, hashes))
-        if len(self.runs) > RUNS:
-            self.runs = [self.merged()]
+        waiting = list(takewhile(lambda run: len(run[0]) < SETTLED, reversed(self.runs)))[::-1]
+        if len(waiting) > RUNS:
+            self.runs = [*self.runs[: len(self.runs) - len(waiting)], merged(waiting)]
 
     def merged(self) -> tuple[Numbers, Numbers]:
-        if not self.runs:
-            return EMPTY, EMPTY
-        if len(self.runs) == 1:
-            return self.runs[0]
-        keys = np.concatenate([keys for keys, _ in self.runs])
-        order = np.argsort(keys, kind="stable")
-        hashes = np.concatenate([hashes for _, hashes in self.runs])
-        return keys[order], hashes[order]
+        return merged(self.runs)
 
     def latest(self, keys: Numbers) -> tuple[Flags, Numbers]:
         """For each key whether it is known, and the hash added last."""
@@ -93,6 +89,18 @@ class Pairs:
                 at[going] += 1
                 going = going[~found[going]]
         return found
+
+
+def merged(runs: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
+    """The pairs of several sorted runs as one, those of earlier runs first where keys are equal."""
+    if not runs:
+        return EMPTY, EMPTY
+    if len(runs) == 1:
+        return runs[0]
+    keys = np.concatenate([keys for keys, _ in runs])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    return keys, np.concatenate([hashes for _, hashes in runs])[order]
 
 
 class Seen:
