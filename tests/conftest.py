@@ -15,4 +15,7 @@ settings.register_profile(
 settings.register_profile(
     "fuzz", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=20_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)  # `make fuzz`: for tests that do not say themselves how many examples they take
 settings.load_profile("landbridge")

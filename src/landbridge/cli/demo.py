@@ -16,6 +16,7 @@ from rich.panel import Panel
 
 from landbridge.app.city import City, open_city
 from landbridge.app.serve import serve
+from landbridge.cli.listening import listening
 from landbridge.cli.opened import OPERATOR
 from landbridge.cli.pull import is_stream, pull_all, pullable, summary
 from landbridge.cli.replay import Replay, Replaying, read_replay
@@ -23,9 +24,10 @@ from landbridge.cli.screen import err, out, table
 from landbridge.errors import Exists, Missing
 from landbridge.model.answer import RejectGroup, RunRecord
 from landbridge.sources.broker import DemoBroker
+from landbridge.sources.kind import find_kind
 
 BROKER = "DEMO_BROKER"  # the variable that the examples' source.toml takes the broker's address from
-KNOCK = 1.0  # seconds in which a stream's session is made, so that nothing of the replay is missed
+KNOCK = 1.5  # seconds in which a stream's session is made
 PLACES = (Path(__file__).resolve().parents[1] / "examples", Path(__file__).resolve().parents[3] / "examples")
 REASONS = 8  # reasons for rejects that the summary shows
 
@@ -44,8 +46,11 @@ Examples:
     "--folder", type=click.Path(path_type=Path, file_okay=False), help="Where it works. [default: .demo/CITY]"
 )
 @click.option("--fresh", is_flag=True, help="Begin anew: throw away what an earlier demo pulled.")
+@click.option(
+    "--broker", type=click.Choice(["mosquitto", "python"]), help="The broker. [default: mosquitto where there is one]"
+)
 @click.option("--no-serve", is_flag=True, help="Join the city, print the summary and end.")
-def demo(city: str, port: int, folder: Path | None, fresh: bool, no_serve: bool) -> None:
+def demo(city: str, port: int, folder: Path | None, fresh: bool, broker: str | None, no_serve: bool) -> None:
     """Join a real CITY (binhai, takamatsu, redding, or a folder) and show it in the console.
 
     Works on a copy in .demo/CITY, needs no internet, and ends cleanly with Ctrl-C or TERM.
@@ -53,9 +58,10 @@ def demo(city: str, port: int, folder: Path | None, fresh: bool, no_serve: bool)
     example = find_example(city)
     if not no_serve:
         refuse_taken(port)
+    os.environ.setdefault("LANDBRIDGE_LOG_LEVEL", "warning")  # the summary stays on the screen
     work = folder or Path(".demo") / example.name
     copy(example, work, fresh)
-    with contextlib.suppress(KeyboardInterrupt), leaving_on_term(), broker_for(work) as streamed:
+    with contextlib.suppress(KeyboardInterrupt), leaving_on_term(), broker_for(work, broker) as streamed:
         join(work, streamed is not None)
         if no_serve:
             return
@@ -125,13 +131,13 @@ def leaving_on_term() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def broker_for(work: Path) -> Iterator[Streamed | None]:
+def broker_for(work: Path, program: str | None) -> Iterator[Streamed | None]:
     """A real broker where the example has something to replay, its address in the environment."""
     replay = read_replay(work)
     if replay is None:
         yield None
         return
-    with DemoBroker() as broker:
+    with DemoBroker(program) as broker:
         os.environ[BROKER] = broker.address
         err.print(f"An MQTT broker ({broker.program}) listens on {broker.address}.", markup=False)
         yield Streamed(broker, replay)
@@ -144,8 +150,18 @@ def join(work: Path, streamed: bool) -> None:
         records = pull_all(city, pullable(city, streams=False))
         seconds = time.monotonic() - began
         if streamed:
-            pull_all(city, [name for name in city.declarations if is_stream(city, name)], seconds=KNOCK)
+            knock(city)
         show(city, records, seconds)
+
+
+def knock(city: City) -> None:
+    """Have the broker keep each stream's session from now on, so that nothing of the replay is missed."""
+    for name in city.declarations:
+        if is_stream(city, name):
+            declaration = city.declarations[name]
+            source = find_kind(declaration.kind)(declaration)
+            with listening(source, KNOCK):
+                next(source.batches(None), None)
 
 
 def show(city: City, records: Sequence[RunRecord], seconds: float) -> None:

@@ -3,9 +3,7 @@
 import re
 import shutil
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pyarrow as pa
 from landbridge.cli.check import shortened
 from landbridge.cli.draft import Draft, draft_mapping, type_name
 from landbridge.cli.kind_guess import Guess, guess_kind
+from landbridge.cli.listening import listening
 from landbridge.cli.preview import Preview, try_source
 from landbridge.cli.profile import Column, profile
 from landbridge.cli.screen import err, out
@@ -178,19 +177,6 @@ def read_sample(folder: Path, seconds: float) -> Sample:
         raise nothing(declaration, source, seconds)
     notes = tuple(source.notes) if isinstance(source, Noted) else ()
     return Sample(pa.concat_tables(kept, promote_options="permissive").slice(0, SAMPLE), notes)
-
-
-@contextmanager
-def listening(source: Source, seconds: float) -> Iterator[None]:
-    """Let a stream end after so many seconds."""
-    timer = threading.Timer(seconds, source.stop) if source.manner == "stream" else None
-    if timer:
-        timer.start()
-    try:
-        yield
-    finally:
-        if timer:
-            timer.cancel()
 
 
 def nothing(declaration: Declaration, source: Source, seconds: float) -> Invalid | Unreachable:

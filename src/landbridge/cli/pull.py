@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -73,11 +74,11 @@ def exit_code(failed: Sequence[RunRecord], wrong: Mapping[str, LandbridgeError])
 
 
 def pullable(city: City, streams: bool) -> list[str]:
-    """The sources that a pull without names means: what ends by itself, derived ones last."""
+    """The sources that a pull without names means: what ends by itself."""
     names = [name for name, one in city.declarations.items() if one.kind not in ASKED_ONLY]
     if not streams:
         names = [name for name in names if not is_stream(city, name)]
-    return sorted(names, key=lambda name: city.declarations[name].kind in LAST)
+    return names
 
 
 def is_stream(city: City, name: str) -> bool:
@@ -90,19 +91,30 @@ def is_stream(city: City, name: str) -> bool:
 
 
 def pull_all(city: City, names: Sequence[str], *, again: bool = False, seconds: float | None = None) -> list[RunRecord]:
-    """Pull one source after the other, showing how far each has come."""
-    records = []
+    """Pull the sources, as many at a time as LANDBRIDGE_PULLS says, showing how far each has come.
+
+    Derived ones wait for the others. Gives the records in the order of `names`; raises KeyboardInterrupt where
+    Ctrl-C or TERM ended it, after what was under way has come to an end.
+    """
+    records: dict[str, RunRecord] = {}
     with progress() as display, ended_by_signal() as stop:
-        for name in names:
+
+        def one(name: str) -> None:
             if stop.is_set():
-                break
+                return
             task = display.add_task(name, total=None, said="")
             with limited(stop, seconds if is_stream(city, name) else None) as until:
-                records.append(city.pull(name, tell=showing(display, task), stop=until, again=again))
+                records[name] = city.pull(name, tell=showing(display, task), stop=until, again=again)
             display.remove_task(task)
+
+        for stage in (False, True):
+            now = [name for name in names if (city.declarations[name].kind in LAST) is stage]
+            with ThreadPoolExecutor(city.operator.pulls) as pool:
+                for done in [pool.submit(one, name) for name in now]:
+                    done.result()
     if stop.is_set():
         raise KeyboardInterrupt
-    return records
+    return [records[name] for name in names]
 
 
 @contextmanager
