@@ -105,9 +105,10 @@ def test_messages_are_in_the_pool_once_each_however_often_the_reader_is_killed(
         'batch_messages = 200\nbatch_seconds = 0.05\n[columns]\ncode = "text"\nsize = "double"\n'
     )
     store, watching = tmp_path / "pool.db", opened(tmp_path)
+    # A retained message comes with the subscription, so that the session is known to exist before more is sent to it.
+    publish_all(mosquitto, [(f"{topic}/first", {"code": "first", "size": 0})], retain=True)
     process = begun(store, folder)
-    time.sleep(1)  # the session must exist before anything is sent to it
-    until(lambda: subscribed(mosquitto, topic, watching))
+    until(lambda: entities(watching) == 1)
     publish(mosquitto, topic, count)
     for share in (0.1, 0.4, 0.7):
         until(lambda share=share: entities(watching) > share * count)  # type: ignore[misc]
@@ -120,14 +121,6 @@ def test_messages_are_in_the_pool_once_each_however_often_the_reader_is_killed(
     assert recorded(watching) == count + 1
     assert sizes(watching)["m00007"] == 7.0
     watching.close()
-
-
-def subscribed(broker: DemoBroker, topic: str, pool: Pool) -> bool:
-    """Send one message with a code of its own until it arrives, so that the session is known to exist."""
-    if entities(pool) == 0:
-        publish_all(broker, [(f"{topic}/first", {"code": "first", "size": 0})], retain=True)
-        time.sleep(0.5)
-    return entities(pool) == 1
 
 
 def publish(broker: DemoBroker, topic: str, count: int) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from landbridge.pool.pool import Pool
 from landbridge.sources import run
+from landbridge.sources.rejected import CUT, HELD_BACK
 from landbridge.sources.replay import parted, raw_of, rows_of, whole_row
 from landbridge.sources.run import Terms, pull, replay
-from landbridge.sources.spool import CUT, HELD_BACK
 from made_source import MAPPING, OPERATOR, Steps, declared, folder_of, opened, sizes, things
 
 DAY = "2024-03-30T00:00:00Z"

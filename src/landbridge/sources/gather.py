@@ -17,7 +17,8 @@ from landbridge.model.column import RowPlan
 from landbridge.model.feed import Delivery, RejectedRow
 from landbridge.sources.contract import Batch, Cursor, Declaration
 from landbridge.sources.mapping import Mapped, Mapper, open_mapper
-from landbridge.sources.spool import MappedSpool, Mark, Numbering, RejectSpool, RowSpool, numbered
+from landbridge.sources.rejected import RejectSpool
+from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
 
 DELIVERY_ROWS = 65_536  # rows of one commit
 REJECTS = 5_000  # rejected rows of one commit

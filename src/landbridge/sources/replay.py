@@ -10,7 +10,7 @@ from landbridge.model.feed import Raw
 from landbridge.sources.contract import Declaration
 from landbridge.sources.mapping import MappingFile
 from landbridge.sources.record_table import as_text
-from landbridge.sources.spool import CUT, HELD_BACK
+from landbridge.sources.rejected import CUT, HELD_BACK
 
 PLACE = re.compile(r"(?s)(.*?) ?(\S+) (\d+)")
 

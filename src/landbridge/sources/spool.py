@@ -4,26 +4,22 @@ A whole pull must not touch the pool before it is known to be good, and must not
 here is written once, in order, and read back in the same order, a stretch at a time.
 """
 
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
 from landbridge.model.column import RowPlan
-from landbridge.model.feed import Raw, RejectedRow
+from landbridge.model.feed import Raw
 from landbridge.sources.contract import ROW, Batch
 
 PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
-HELD_BACK = "(not kept: the source declares never_store)"
-CELL = 65_536  # characters of a cell that a reject keeps
-CUT = " … (cut)"
 
 
 @dataclass(frozen=True)
@@ -126,6 +122,8 @@ class Rows:
         origins: list[str] = []
         numbers: list[int] = []
         unit, at = "row", 0
+        wanted = np.asarray(rows, np.int64)
+        ascending = bool((wanted[1:] > wanted[:-1]).all())
         while at < len(rows):
             stretch = self.find(rows[at])
             if stretch is None:
@@ -133,10 +131,8 @@ class Rows:
                 numbers.append(rows[at])
                 at += 1
                 continue
-            end = at + 1
-            while end < len(rows) and stretch.first <= rows[end] <= stretch.last:
-                end += 1
-            unit, offsets = stretch.unit, np.asarray(rows[at:end], np.int64) - stretch.first
+            end = int(np.searchsorted(wanted, stretch.last, "right")) if ascending else at + 1
+            unit, offsets = stretch.unit, wanted[at:end] - stretch.first
             origins += [stretch.origin] * len(offsets)
             if stretch.numbers is None:
                 numbers += (offsets + stretch.start).tolist()
@@ -279,66 +275,6 @@ def one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
 
 
-@dataclass
-class RejectSpool:
-    """Rejected rows on disk; those known by number get their content when they are read back."""
-
-    path: Path
-    never_store: frozenset[str] = frozenset()
-    count: int = 0
-    marked: bytearray = field(default_factory=bytearray)  # one bit a row, so that a row counts once
-    unread: int = 0  # rows that could not be read at all
-    rows: int = 0  # distinct rows among those known by number
-    file: BinaryIO | None = None
-
-    def add(
-        self, reason: str, *, number: int | None = None, place: str = "", row: Mapping[str, Any] | None = None
-    ) -> None:
-        """Keep one rejected row: by its number in the pull, or with its place and content."""
-        if self.file is None:
-            self.file = self.path.open("wb")
-        if number is None or number < 0:
-            self.unread += 1
-        else:
-            self.mark(number)
-        self.count += 1
-        line = [number, redacted(reason, self.never_store), place, clean(row or {}, self.never_store)]
-        self.file.write(orjson.dumps(line, default=str) + b"\n")
-
-    def mark(self, number: int) -> None:
-        at, bit = divmod(number, 8)
-        if at >= len(self.marked):
-            self.marked.extend(bytes(max(at + 1 - len(self.marked), len(self.marked), 64)))
-        if not self.marked[at] & (1 << bit):
-            self.marked[at] |= 1 << bit
-            self.rows += 1
-
-    @property
-    def rejected(self) -> int:
-        """Rows of the source that gave no entity because of themselves."""
-        return self.rows + self.unread
-
-    def close(self) -> None:
-        """End writing; reading may begin."""
-        if self.file is not None:
-            self.file.close()
-
-    def read(self, rows: Rows, size: int) -> Iterator[tuple[RejectedRow, ...]]:
-        """The rejected rows with place and content, at most `size` at a time."""
-        if self.file is None:
-            return
-        self.close()
-        with self.path.open("rb") as file:
-            held: list[list[Any]] = []
-            for line in file:
-                held.append(orjson.loads(line))
-                if len(held) == size:
-                    yield told(held, rows)
-                    held = []
-            if held:
-                yield told(held, rows)
-
-
 def agreeing(parts: Sequence[pa.Table]) -> list[pa.Table]:
     """The tables with text in each column whose kind differs from one to another (those of a source of parts do)."""
     kinds: dict[str, set[pa.DataType]] = {}
@@ -354,55 +290,6 @@ def in_text(table: pa.Table, names: set[str]) -> pa.Table:
         place = table.column_names.index(name)
         table = table.set_column(place, name, table.column(name).cast(pa.string()))
     return table
-
-
-def told(lines: list[list[Any]], rows: Rows) -> tuple[RejectedRow, ...]:
-    """Rejected rows with what the source rows held."""
-    numbers = sorted({number for number, *_ in lines if number is not None and rows.find(number) is not None})
-    contents = dict(zip(numbers, contents_of(rows, numbers), strict=True))
-    origins, unit, counted = rows.place(numbers)
-    places = {n: f"{o} {unit} {c}".strip() for n, o, c in zip(numbers, origins, counted, strict=True)}
-    return tuple(
-        RejectedRow(places[number], reason, contents[number], number)
-        if number in contents
-        else RejectedRow(place, reason, content, None)
-        for number, reason, place, content in lines
-    )
-
-
-def contents_of(rows: Rows, numbers: list[int]) -> list[dict[str, object]]:
-    """Each row as names and values that JSON can hold."""
-    if not numbers:
-        return []
-    return [{name: shown(value) for name, value in row.items()} for row in rows.take(numbers).to_pylist()]
-
-
-def shown(value: object) -> object:
-    """A cell as a reject keeps it: bounded, and plain."""
-    if isinstance(value, str) and len(value) > CELL:
-        return value[:CELL] + CUT
-    if isinstance(value, bytes):
-        return value[:CELL].hex()
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return value
-
-
-def clean(row: Mapping[str, Any], never_store: frozenset[str]) -> dict[str, Any]:
-    """What is kept of a row that could not be read: where columns are never stored, no text that may hold them."""
-    if not never_store:
-        return {str(name): shown(value) for name, value in row.items()}
-    return {str(name): HELD_BACK for name in row if name not in never_store}
-
-
-def redacted(reason: str, never_store: frozenset[str]) -> str:
-    """A reason that quotes no cell of a column that is never stored."""
-    if not never_store:
-        return reason
-    named = re.match(r"column ([^:]+): ", reason)
-    if named and named.group(1) not in never_store:
-        return reason
-    return re.sub(r"'.*'", "'…'", reason, flags=re.DOTALL)
 
 
 class Mark:
