@@ -23,7 +23,7 @@ from landbridge.store.contract import Kind
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.transaction import SqliteTransaction
 
-SLICE = 8_192  # rows worked on together, about
+SLICE = 16_384  # rows worked on together, about
 
 
 def fits(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> bool:
