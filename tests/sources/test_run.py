@@ -291,6 +291,19 @@ def test_an_odd_message_does_not_hold_up_a_stream(tmp_path: Path, pool: Pool, mo
     assert group.examples[0]["place"] == "steps message 2"
 
 
+def test_a_streams_record_has_what_its_expectations_found(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path, "things", "")
+    with (folder / "source.toml").open("a") as file:
+        file.write('[[expectations]]\nname = "small"\nkind = "range"\ncolumn = "size"\nmax = 5\nleave_out = true\n')
+    steps = Steps([rows("a"), [("b", "9", DAY)], rows("c")], manner="stream")
+    record = stepped(pool, folder, steps, monkeypatch)
+    (result,) = record.expectations
+    assert (result["name"], result["passed"], result["failed"]) == ("small", 2, 1)
+    assert set(sizes(pool)) == {"a", "c"} and record.rejected == 1
+
+
 def test_a_stream_ends_when_told_to(tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = threading.Event()
     steps = Steps([rows(str(number)) for number in range(10_000)], manner="stream")

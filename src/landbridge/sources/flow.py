@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landbridge.errors import InvalidMapping, LandbridgeError
 from landbridge.model.feed import Delivery, RejectedRow
@@ -43,6 +43,15 @@ class Flow:
     began: float = field(default_factory=time.monotonic)
     last: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    mapper: Mapper | None = None
+
+    def results(self) -> tuple[dict[str, Any], ...]:
+        """What the expectations found since the last record; the next record counts anew."""
+        mapper = self.mapper
+        if mapper is None:
+            return ()
+        found, mapper.results = tuple(mapper.results), []
+        return found
 
     @contextlib.contextmanager
     def ending_runs(self) -> Iterator[None]:
@@ -70,7 +79,7 @@ class Flow:
         """End this run's record; the next commit begins another."""
         self.fresh, self.began = False, now
         try:
-            self.run.end(self.run.begin())
+            self.run.end(self.run.begin(), expectations=self.results())
         except LandbridgeError as error:
             LOG.warning("%s: the run's record cannot be written: %s", self.run.declaration.name, error)
 
@@ -85,7 +94,7 @@ class Flow:
         batches = source.batches(self.cursor)
         with contextlib.ExitStack() as opened:
             opened.enter_context(closing(batches))
-            mapper = opened.enter_context(open_mapper(self.run.declaration, whole=False))
+            mapper = self.mapper = opened.enter_context(open_mapper(self.run.declaration, whole=False))
             for batch in batches:
                 try:
                     made, rejects, rows = self.map(mapper, batch)
@@ -95,7 +104,7 @@ class Flow:
                     # One odd message must not hold up all that follow it; it is kept, and can be replayed.
                     made, rejects, rows = self.refuse(batch, error)
                     mapper.close()
-                    mapper = opened.enter_context(open_mapper(self.run.declaration, whole=False))
+                    mapper = self.mapper = opened.enter_context(open_mapper(self.run.declaration, whole=False))
                 self.commit(batch, made, rejects, rows)
 
     def map(self, mapper: Mapper, batch: Batch) -> tuple[list[Mapped], list[Rejected], Rows]:

@@ -321,7 +321,8 @@ class Run:
                 hint="What could be mapped is kept. Mend the mapping, then replay the rejected rows.",
             )
         ingest = self.begin()
-        return self.end(ingest, state="done" if ingest.record.rows or not kept else "unchanged")
+        state = "done" if ingest.record.rows or not kept else "unchanged"
+        return self.end(ingest, state=state, expectations=flow.results())
 
     # -- readings of the pool, for derived sources
 
