@@ -23,6 +23,7 @@ STREAM = """kind = "mqtt"
 address = "${DEMO_BROKER}"
 topics = ["gates/#"]
 client_id = "landbridge-test"
+version = "3.1.1"
 batch_seconds = 0.05
 
 [columns]
@@ -34,7 +35,7 @@ REPLAY = """[replay]
 file = "replay.csv"
 topic = "gates/hourly"
 hour = ["day", "hour"]
-seconds_per_hour = 0.2
+seconds_per_hour = 0.4
 """
 
 
@@ -45,7 +46,7 @@ def city(tmp_path: Path) -> Path:
     assert landbridge("init", folder, "--name", "Harbour").code == 0
     source(folder, "gates", STREAM, MAPPING)
     (folder / "demo.toml").write_text(REPLAY)
-    hours = "".join(f"{gate},2020-04-02,{hour},{hour}\n" for hour in range(5) for gate in "NS")
+    hours = "".join(f"{gate},2020-04-02,{hour},{hour}\n" for hour in range(24) for gate in "NS")
     (folder / "replay.csv").write_text(f"gate,day,hour,count\n{hours}")
     return folder
 
@@ -95,7 +96,7 @@ def test_the_demo_shows_a_city_and_ends_with_all_its_children(city: Path, tmp_pa
         address = said.rpartition("Open ")[2].partition(" ")[0]
         with urllib.request.urlopen(address) as answer:
             assert answer.status == 200
-        until_seen(tmp_path / ".demo" / "harbour", 4)
+        until_seen(tmp_path / ".demo" / "harbour", 23)
         below = children(process)
         assert len(below) >= 2  # a broker and a worker at least
         process.send_signal(sign)
@@ -107,7 +108,7 @@ def test_the_demo_shows_a_city_and_ends_with_all_its_children(city: Path, tmp_pa
 def test_the_demo_works_without_mosquitto(city: Path, tmp_path: Path) -> None:
     with running(city, tmp_path, "--broker", "python") as (process, said):
         assert "Open " in said
-        until_seen(tmp_path / ".demo" / "harbour", 4)
+        until_seen(tmp_path / ".demo" / "harbour", 23)
         process.terminate()
         assert process.wait(60) == 0
 

@@ -15,6 +15,7 @@ import click
 from rich.panel import Panel
 
 from landbridge.app.city import City, open_city
+from landbridge.app.entrance import open_pool
 from landbridge.app.serve import serve
 from landbridge.cli.listening import listening
 from landbridge.cli.opened import OPERATOR
@@ -23,6 +24,8 @@ from landbridge.cli.replay import Replay, Replaying, read_replay
 from landbridge.cli.screen import err, out, table
 from landbridge.errors import Exists, Missing
 from landbridge.model.answer import RejectGroup, RunRecord
+from landbridge.pool.pool import Pool
+from landbridge.settings import read_settings
 from landbridge.sources.broker import DemoBroker
 from landbridge.sources.kind import find_kind
 
@@ -62,21 +65,28 @@ def demo(city: str, port: int, folder: Path | None, fresh: bool, broker: str | N
     work = folder or Path(".demo") / example.name
     copy(example, work, fresh)
     with contextlib.suppress(KeyboardInterrupt), leaving_on_term(), broker_for(work, broker) as streamed:
-        join(work, streamed is not None)
+        join(work, streamed is not None and streamed.broker.program == "mosquitto")
         if no_serve:
             return
         with contextlib.ExitStack() as stack:
-            serve(work, port=port, ready=lambda address: opened(address, streamed, stack))
+            pool = stack.enter_context(contextlib.closing(open_pool(read_settings(work))))
+            serve(work, port=port, ready=lambda address: opened(address, pool, streamed, stack))
 
 
-def opened(address: str, streamed: "Streamed | None", stack: contextlib.ExitStack) -> None:
-    """Say where the console is, and begin the replay."""
+def opened(address: str, pool: Pool, streamed: "Streamed | None", stack: contextlib.ExitStack) -> None:
+    """Say where the console is, and begin the replay as soon as the stream is followed."""
     replayed = ""
     if streamed:
-        stack.enter_context(Replaying(streamed.replay, streamed.broker.port))
+        stack.enter_context(Replaying(streamed.replay, streamed.broker.port, lambda: followed(pool)))
         replayed = f" The sensor stream is replayed, an hour in {streamed.replay.seconds:g} s."
     out.print(f"\nOpen {address} in a browser.{replayed} Ctrl-C ends it.", markup=False)
     sys.stdout.flush()
+
+
+def followed(pool: Pool) -> bool:
+    """Whether a stream's run has begun."""
+    sources = pool.sources(OPERATOR)
+    return any(one.kind == "mqtt" and one.last is not None and one.last.state == "running" for one in sources)
 
 
 @dataclass(frozen=True)
@@ -143,13 +153,13 @@ def broker_for(work: Path, program: str | None) -> Iterator[Streamed | None]:
         yield Streamed(broker, replay)
 
 
-def join(work: Path, streamed: bool) -> None:
-    """Pull every source and print what came of it, on one screen."""
+def join(work: Path, sessions: bool) -> None:
+    """Pull every source and print what came of it, on one screen. `sessions`: the broker keeps those of streams."""
     began = time.monotonic()
     with open_city(work) as city:
         records = pull_all(city, pullable(city, streams=False))
         seconds = time.monotonic() - began
-        if streamed:
+        if sessions:
             knock(city)
         show(city, records, seconds)
 

@@ -7,7 +7,7 @@ what the stations measured, when they measured it.
 import csv
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from landbridge.errors import InvalidSettings, Unreachable
 
 FILE = "demo.toml"
+SETTLED = 4.0  # seconds in which a run that has begun is subscribed, where the broker keeps no session for it
 Row = dict[str, str]
 
 
@@ -59,10 +60,11 @@ def read_replay(folder: Path) -> Replay | None:
 
 
 class Replaying:
-    """Sends a replay in the background: `with Replaying(replay, port): ...`."""
+    """Sends a replay in the background, `with Replaying(replay, port): ...`, once `heard` says that one listens."""
 
-    def __init__(self, replay: Replay, port: int) -> None:
+    def __init__(self, replay: Replay, port: int, heard: Callable[[], bool] = lambda: True) -> None:
         self.replay = replay
+        self.heard = heard
         self.stop = threading.Event()
         self.sent = 0
         self.client = paho.Client(CallbackAPIVersion.VERSION2, "landbridge-replay")
@@ -73,7 +75,10 @@ class Replaying:
             raise Unreachable(f"The broker cannot be reached: {error}.", where=f"port {port}") from None
 
     def run(self) -> None:
-        """Send hour after hour until the file ends or the demo does."""
+        """Send hour after hour, once somebody listens, until the file ends or the demo does."""
+        while not self.heard() and not self.stop.wait(0.2):
+            pass
+        self.stop.wait(SETTLED)
         for rows in self.replay.hours():
             for row in rows:
                 told = self.client.publish(self.replay.topic, orjson.dumps(row), qos=1)
