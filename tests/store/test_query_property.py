@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from landbridge.model.query import (
     Scope,
     Spatial,
 )
+from landbridge.store import road
 from landbridge.store.sqlite import open_store
 from store.plain_filter import answer
 from store.writing import add, pages
@@ -230,3 +232,21 @@ def test_the_store_answers_as_a_plain_filter(found: list[dict[str, Any]], asked:
             assert store.query(query).count == len(expected)
     finally:
         store.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(entities(), st.lists(queries(), min_size=4, max_size=20))
+def test_the_answer_is_the_same_by_every_road(found: list[dict[str, Any]], asked: list[Query]) -> None:
+    """With indexes made for all that is asked, and three rows counting as few."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(road, "LARGE", 0)
+        patch.setattr(road, "FEW", 3)
+        patch.setattr(road, "FEW_ROOTS", 0)
+        store = open_store(":memory:")
+        try:
+            add(store, found)
+            before = [pages(store, query) for query in asked]
+            store.write(lambda _: None)  # by then the indexes wished for are there
+            assert [pages(store, query) for query in asked] == before
+        finally:
+            store.close()

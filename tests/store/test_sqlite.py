@@ -32,7 +32,8 @@ def put_one(store: Any, number: int, text: str = "x") -> int:
 def child(script: str, path: Path, **options: Any) -> "subprocess.Popen[str]":
     """Start another Python that has the store open; it prints what was acknowledged."""
     head = f"import sys\nsys.path.insert(0, {str(TESTS)!r})\nfrom store.writing import *\n"
-    head += f"from landbridge.errors import *\nfrom landbridge.store.sqlite import *\nstore = open_store({str(path)!r})\n"
+    head += "from landbridge.errors import *\n"
+    head += f"from landbridge.store.sqlite import *\nstore = open_store({str(path)!r})\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )

@@ -148,9 +148,25 @@ def reference(text: str) -> BaseGeometry:
     return shape
 
 
+@lru_cache(maxsize=64)
+def reference_place(text: str) -> Place | None:
+    """A query's geometry as a place, where it is a Point."""
+    shape = reference(text)
+    return (shape.x, shape.y) if shape.geom_type == "Point" else None
+
+
 def relates(relation: str, target: BaseGeometry, text: str) -> bool:
     """Whether the target lies to the reference (GeoJSON text) as the relation's name says (NGSI-LD 4.10)."""
     return RELATIONS[relation](target, reference(text))
+
+
+def place_relates(relation: str, lon: float, lat: float, text: str) -> bool:
+    """Whether a place lies to the reference as the relation's name says; quick for the common ones."""
+    if relation == "within":
+        return bool(shapely.contains_xy(reference(text), lon, lat))
+    if relation in ("intersects", "disjoint"):
+        return bool(shapely.intersects_xy(reference(text), lon, lat)) == (relation == "intersects")
+    return relates(relation, shapely.points(lon, lat), text)
 
 
 def distance(target: BaseGeometry, text: str) -> float:
@@ -163,6 +179,14 @@ def distance(target: BaseGeometry, text: str) -> float:
     if shapely.intersects(target, other):
         return 0.0
     return min(apart(target, shifted(other, turn)) for turn in turns(target, other))
+
+
+def place_distance(lon: float, lat: float, text: str) -> float:
+    """Metres from a place to the reference (GeoJSON text); quick where that is a place too."""
+    other = reference_place(text)
+    if other is not None:
+        return metres_between(lon, lat, *other)
+    return distance(shapely.points(lon, lat), text)
 
 
 def turns(one: BaseGeometry, other: BaseGeometry) -> tuple[int, ...]:

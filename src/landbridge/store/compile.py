@@ -13,7 +13,8 @@ from landbridge.model.query import And, Has, Or, Query
 from landbridge.store.condition import Ground, check_size, condition, present, scoped
 from landbridge.store.contract import Kind
 from landbridge.store.cursor import Cursor, read_cursor
-from landbridge.store.fragment import ALWAYS, NEVER, Fragment, Value, every, listed, put
+from landbridge.store.find import bounds
+from landbridge.store.fragment import ALWAYS, NEVER, Fragment, Value, every, listed, put, separated
 from landbridge.store.order import beyond, ordering, sort_value
 from landbridge.store.pattern import check_pattern
 from landbridge.store.place import located
@@ -26,9 +27,14 @@ Types = Has | And | Or
 
 @dataclass(frozen=True)
 class Layout:
-    """The kinds of the query's tenant, as they are in the snapshot that is asked."""
+    """The kinds of the query's tenant, as they are in the snapshot that is asked, and the road to take.
+
+    `candidates`: keys among which all matches are, for a query about one kind; `by_place`: look places up by cells.
+    """
 
     kinds: tuple[Kind, ...]
+    candidates: Fragment | None = None
+    by_place: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,18 +76,30 @@ def plan(query: Query, layout: Layout) -> Iterator[Branch]:
             "entity.key IN (SELECT key FROM name WHERE tenant = {} AND id IN ({}))", query.tenant, listed(query.ids)
         )
         types = ALWAYS if query.types is None else condition(query.types, Ground(None, kinds))
-        yield from branch(query, Ground(None, kinds), every([ids, types]))
+        yield from branch(query, layout, Ground(None, kinds), every([ids, types]))
         return
     whole = [
         kind for kind in layout.kinds if kind.entities and (query.types is None or suffices(query.types, kind.type))
     ]
-    found = [part for kind in sorted(whole, key=lambda kind: kind.num) for part in branch(query, Ground(kind, kinds))]
+    found = [
+        part for kind in sorted(whole, key=lambda kind: kind.num) for part in branch(query, layout, Ground(kind, kinds))
+    ]
     if len(found) > MOST_BRANCHES:
         nums = [part.kind.num for part in found if part.kind]
-        found = list(branch(query, Ground(None, kinds), put(f"(entity.key >> {KIND_BITS}) IN ({{}})", listed(nums))))
+        found = list(
+            branch(query, layout, Ground(None, kinds), put(f"(entity.key >> {KIND_BITS}) IN ({{}})", listed(nums)))
+        )
     yield from found
     if query.types is not None:
-        yield from shared(query, kinds, {kind.num for kind in whole})
+        yield from shared(query, layout, {kind.num for kind in whole})
+
+
+def sole_kind(query: Query, layout: Layout) -> Kind | None:
+    """The one kind that a query is about, where it is about one only."""
+    if not isinstance(query.types, Has):
+        return None
+    name = query.types.type
+    return next((kind for kind in layout.kinds if kind.type == name and not kind.shared), None)
 
 
 def suffices(tree: Types, type_: str) -> bool:
@@ -95,8 +113,9 @@ def suffices(tree: Types, type_: str) -> bool:
             return any(suffices(part, type_) for part in parts)  # type: ignore[arg-type] # as above
 
 
-def shared(query: Query, kinds: dict[str, Kind], whole: set[int]) -> Iterator[Branch]:
+def shared(query: Query, layout: Layout, whole: set[int]) -> Iterator[Branch]:
     """The branch of entities that have a further type, where that lets them match."""
+    kinds = {kind.type: kind for kind in layout.kinds}
     asked = [kind.num for name in named(query.types) if (kind := kinds.get(name)) and kind.shared]
     if not asked or query.types is None:
         return
@@ -104,7 +123,7 @@ def shared(query: Query, kinds: dict[str, Kind], whole: set[int]) -> Iterator[Br
     terms = [put("entity.key IN (SELECT key FROM extra_type WHERE kind IN ({}))", listed(sorted(set(asked))))]
     if whole:
         terms.append(put(f"(entity.key >> {KIND_BITS}) NOT IN ({{}})", listed(sorted(whole))))
-    yield from branch(query, ground, every([*terms, condition(query.types, ground)]))
+    yield from branch(query, layout, ground, every([*terms, condition(query.types, ground)]))
 
 
 def named(tree: object) -> Iterator[str]:
@@ -115,9 +134,11 @@ def named(tree: object) -> Iterator[str]:
             yield from named(part)
 
 
-def branch(query: Query, ground: Ground, first: Fragment = ALWAYS) -> Iterator[Branch]:
+def branch(query: Query, layout: Layout, ground: Ground, first: Fragment = ALWAYS) -> Iterator[Branch]:
     """One branch, or none where it cannot match."""
     terms = [first]
+    if layout.candidates is not None:
+        terms.append(put("entity.key IN ({})", layout.candidates))
     if query.attrs:
         terms.append(present(query.attrs, ground))
     if query.where is not None:
@@ -125,7 +146,7 @@ def branch(query: Query, ground: Ground, first: Fragment = ALWAYS) -> Iterator[B
     if query.scope is not None:
         terms.append(scoped(query.scope))
     if query.geo is not None:
-        terms.append(located(query.geo))
+        terms.append(located(query.geo, layout.by_place))
     if query.id_pattern is not None:
         terms.append(put("regexp({}, id)", check_pattern(query.id_pattern)))
     where = every(terms)
@@ -133,28 +154,25 @@ def branch(query: Query, ground: Ground, first: Fragment = ALWAYS) -> Iterator[B
         yield Branch(ground.kind, where, tuple(sort_value(term.path, ground) for term in query.order))
 
 
-def key_range(kind: Kind, after: int | None = None) -> Fragment:
-    """The kind's keys, those past `after` only."""
-    low, high = kind.num << KIND_BITS, ((kind.num + 1) << KIND_BITS) - 1
-    return put("entity.key BETWEEN {} AND {}", low if after is None else max(low, after + 1), high)
+def key_range(kind: Kind, after: int | None) -> Fragment:
+    """The kind's keys, those past `after` only; with one lower bound, for SQLite starts at the first it meets."""
+    if after is None or after < kind.num << KIND_BITS:
+        return Fragment(bounds(kind))
+    return put(f"key > {{}} AND key < {(kind.num + 1) << KIND_BITS}", after)
 
 
 def rows(part: Branch, columns: Fragment, after: int | None = None) -> Fragment:
-    """The SELECT of one branch."""
-    terms = [] if part.kind is None else [key_range(part.kind, after)]
-    if part.kind is None and after is not None:
-        terms.append(put("entity.key > {}", after))
-    where = every([*terms, part.where])
-    if where == ALWAYS:
-        return put("SELECT {} FROM entity", columns)
-    sql = where.sql[1:-1] if len(terms) > 0 and part.where != ALWAYS and where.sql.startswith("(") else where.sql
-    return put("SELECT {} FROM entity WHERE {}", columns, Fragment(sql, where.bindings))
+    """The SELECT of one branch. The kind's range is written out, so that an index over a part of it can be used."""
+    if part.kind is not None:
+        terms = [key_range(part.kind, after)]
+    else:
+        terms = [] if after is None else [put("key > {}", after)]
+    terms += [part.where] if part.where != ALWAYS else []
+    return put("SELECT {}\nFROM entity\nWHERE {}", columns, separated("\n  AND ", terms or [ALWAYS]))
 
 
 def union(parts: list[Fragment]) -> Fragment:
-    return Fragment(
-        "\nUNION ALL\n".join(part.sql for part in parts), tuple(value for part in parts for value in part.bindings)
-    )
+    return separated("\nUNION ALL\n", parts)
 
 
 def page(query: Query, branches: list[Branch], cursor: Cursor | None) -> Fragment:

@@ -45,17 +45,17 @@ def some(parts: Iterable[Fragment]) -> Fragment:
 def joined(parts: list[Fragment], word: str, nothing: Fragment) -> Fragment:
     if len(parts) < 2:
         return parts[0] if parts else nothing
-    return Fragment(
-        "(" + word.join(part.sql for part in parts) + ")", tuple(value for part in parts for value in part.bindings)
-    )
+    return put("({})", separated(word, parts))
 
 
 def listed(parts: Iterable["Fragment | Value"]) -> Fragment:
     """The parts with commas between."""
-    pieces = [put("{}", part) for part in parts]
-    return Fragment(
-        ", ".join(piece.sql for piece in pieces), tuple(value for piece in pieces for value in piece.bindings)
-    )
+    return separated(", ", [put("{}", part) for part in parts])
+
+
+def separated(word: str, parts: list[Fragment]) -> Fragment:
+    """The parts with a word between."""
+    return Fragment(word.join(part.sql for part in parts), tuple(value for part in parts for value in part.bindings))
 
 
 def quoted(name: str) -> str:

@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.lib import ShapelyError
 
 from landbridge.errors import Invalid
-from landbridge.model.geometry import distance, relates
+from landbridge.model.geometry import distance, place_distance, place_relates, relates
 from landbridge.model.instant import DATE_TIME, parse_instant
 
 
@@ -34,7 +34,7 @@ def built(text: object) -> BaseGeometry | None:
 
 
 def point_relates(relation: str, reference: str, lon: float, lat: float) -> int:
-    return int(relates(relation, shapely.points(lon, lat), reference))
+    return int(place_relates(relation, lon, lat, reference))
 
 
 def shape_relates(relation: str, reference: str, text: object) -> int:
@@ -43,7 +43,7 @@ def shape_relates(relation: str, reference: str, text: object) -> int:
 
 
 def point_metres(reference: str, lon: float, lat: float) -> float:
-    return distance(shapely.points(lon, lat), reference)
+    return place_distance(lon, lat, reference)
 
 
 def shape_metres(reference: str, text: object) -> float | None:

@@ -7,15 +7,15 @@ from landbridge.errors import InvalidQuery
 from landbridge.model.geometry import Box, bounds, check_geometry, geometry_text, widened
 from landbridge.model.query import Near, Spatial
 from landbridge.store.cell import covering
-from landbridge.store.fragment import ALWAYS, Fragment, every, json_path, put, some
+from landbridge.store.fragment import ALWAYS, Fragment, every, json_path, put, separated, some
 
 LOCATION = "location"
 RELATIONS = ("within", "contains", "intersects", "overlaps", "disjoint", "equals")
 
 
-def located(geo: Near | Spatial) -> Fragment:
-    """Lying as asked to the query's geometry (NGSI-LD 4.10)."""
-    check_geometry(geo.geometry, where="the query's geometry", kind=InvalidQuery)
+def located(geo: Near | Spatial, by_place: bool = True) -> Fragment:
+    """Lying as asked to the query's geometry (NGSI-LD 4.10). `by_place`: begin with what lies in the cells around."""
+    check(geo)
     opened = put(
         "EXISTS (SELECT 1 FROM json_each(doc, {}) AS i WHERE i.value ->> '$.type' = 'GeoProperty' AND {})",
         json_path("attrs", geo.geoproperty),
@@ -23,9 +23,30 @@ def located(geo: Near | Spatial) -> Fragment:
     )
     if geo.geoproperty != LOCATION:
         return opened
-    exact = put("CASE WHEN lon IS NOT NULL THEN {} ELSE {} END", decided(geo, None), opened)
     box = around(geo)
-    return exact if box is None else every([candidates(box), exact])
+    inside = Fragment("lon IS NOT NULL") if box is None else in_box(box)
+    # OR and AND as conditions, not CASE: inside CASE SQLite would call the function for every row
+    exact = some([every([inside, decided(geo, None)]), every([Fragment("lon IS NULL"), opened])])
+    return every([candidates(box), exact]) if box is not None and by_place else exact
+
+
+def check(geo: Near | Spatial) -> None:
+    """Raise InvalidQuery for a geometry that cannot be asked about."""
+    check_geometry(geo.geometry, where="the query's geometry", kind=InvalidQuery)
+
+
+def in_box(box: Box) -> Fragment:
+    west, south, east, north = box
+    return put("lon BETWEEN {} AND {} AND lat BETWEEN {} AND {}", west, east, south, north)
+
+
+def in_cells(box: Box) -> Fragment:
+    """The SELECT of the keys of points whose cell is one of those that cover the box."""
+    ranges = covering(box)
+    return separated(
+        " UNION ALL ",
+        [put("SELECT key FROM entity WHERE cell BETWEEN {} AND {}", first, last) for first, last in ranges],
+    )
 
 
 def around(geo: Near | Spatial) -> Box | None:
@@ -37,12 +58,11 @@ def around(geo: Near | Spatial) -> Box | None:
 
 def candidates(box: Box) -> Fragment:
     """The keys of points in the cells of a box, and of shapes whose own box touches it."""
-    cells = some(put("cell BETWEEN {} AND {}", first, last) for first, last in covering(box))
     west, south, east, north = box
     return put(
-        "entity.key IN (SELECT key FROM entity WHERE {}"
+        "entity.key IN ({}"
         " UNION ALL SELECT key FROM shape WHERE maxx >= {} AND minx <= {} AND maxy >= {} AND miny <= {})",
-        *(cells, west, east, south, north),
+        *(in_cells(box), west, east, south, north),
     )
 
 

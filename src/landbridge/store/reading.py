@@ -12,6 +12,7 @@ from landbridge.model.query import Query
 from landbridge.store.compile import Layout, compile_query
 from landbridge.store.contract import Entry, Kind, Segment, Stored
 from landbridge.store.cursor import next_cursor
+from landbridge.store.road import Wish, choose, wish_for_index
 from landbridge.store.schema import KIND_BITS
 
 ENTITY = "SELECT key, id, doc, created, modified, version FROM entity"
@@ -20,9 +21,13 @@ SEGMENT = "SELECT number, tenant, kind, source, run, min_key, max_key, min_time,
 
 def document(stored: Stored) -> Document:
     """The entity as the pool gives it: its document with the times of its row."""
-    found: Document = orjson.loads(stored.doc)
-    found["createdAt"] = stored.created
-    found["modifiedAt"] = stored.modified
+    return timed(stored.doc, stored.created, stored.modified)
+
+
+def timed(doc: str, created: int, modified: int) -> Document:
+    found: Document = orjson.loads(doc)
+    found["createdAt"] = created
+    found["modifiedAt"] = modified
     return found
 
 
@@ -57,18 +62,21 @@ def kinds(connection: apsw.Connection, tenant: str) -> list[Kind]:
     ]
 
 
-def query(connection: apsw.Connection, asked: Query) -> Page:
-    """One page of entities, and the count of all where it is asked for."""
-    layout = Layout(tuple(kinds(connection, asked.tenant)))
+def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None) -> Page:
+    """One page of entities, and the count of all where it is asked for. `wish` is told of indexes that would help."""
+    known = Layout(tuple(kinds(connection, asked.tenant)))
+    layout = choose(connection, asked, known)
     compiled = compile_query(asked, layout)
     rows = list(connection.execute(compiled.sql, compiled.bindings))
     more = len(rows) > asked.limit
     rows = rows[: asked.limit]
+    if wish is not None and asked.where is not None:
+        wish_for_index(connection, asked, layout, rows[-1][0] if more and rows else None, wish)
     count = None
     if asked.count:
         counting = compile_query(asked, layout, counting=True)
         count = int(connection.execute(counting.sql, counting.bindings).get)
-    documents = tuple(document(Stored(*row[:6])) for row in rows)
+    documents = tuple(timed(doc, created, modified) for _, _, doc, created, modified, *_ in rows)
     return Page(documents, next_cursor(asked, rows[-1]) if more and rows else None, count)
 
 

@@ -21,6 +21,7 @@ from landbridge.model.answer import Page
 from landbridge.model.query import Query
 from landbridge.store import reading
 from landbridge.store.contract import Kind, Stored
+from landbridge.store.find import add_index
 from landbridge.store.function import FUNCTIONS
 from landbridge.store.pattern import add_patterns
 from landbridge.store.schema import MIGRATIONS
@@ -28,11 +29,12 @@ from landbridge.store.transaction import SqliteTransaction
 
 T = TypeVar("T")
 Stamp = tuple[str, str, str, str | None, int | None]  # tenant, actor, request, source, run
-Job = tuple[Callable[[SqliteTransaction], Any], Stamp, "Future[Any]"]
+Job = tuple[Callable[[SqliteTransaction], Any], Stamp | None, "Future[Any]"]  # no stamp: no commit of its own
 
 BUSY_MS = 60_000
 PATIENCE_MS = 500  # how long a closing store waits for others to let the log be copied back
 GROUP = 128  # jobs in one transaction at most
+MOST_INDEXES = 64  # made on demand by one process
 WAL_PAGES = 16_000  # about 64 MB: copy the log back into the file, between two commits
 
 
@@ -90,6 +92,7 @@ class SqliteStore:
         self.local = threading.local()
         self.idle: list[apsw.Connection] = []
         self.lock = threading.Lock()
+        self.wished: set[tuple[int, int]] = set()
         self.closed = False
         self.shared = threading.RLock() if path == ":memory:" else None
         self.wal_pages = 0
@@ -193,13 +196,11 @@ class SqliteStore:
             raise
         return outcome
 
-    def perform(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp) -> Any:
+    def perform(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp | None) -> Any:
         """Run one job inside a savepoint, with the next number and a time that never goes back."""
         self.writer.execute("SAVEPOINT job")
         try:
-            last = self.writer.execute("SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1").get
-            number, recorded = (last[0] + 1, max(self.clock(), last[1] + 1)) if last else (1, self.clock())
-            self.writer.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?)", (number, recorded, *stamp))
+            number, recorded = self.stamped(stamp)
             answer = job(SqliteTransaction(self.writer, number, recorded))
         except BaseException as error:
             if self.writer.in_transaction:
@@ -210,6 +211,16 @@ class SqliteStore:
             raise
         self.writer.execute("RELEASE job")
         return answer
+
+    def stamped(self, stamp: Stamp | None) -> tuple[int, int]:
+        """Begin a commit: its number and recorded time."""
+        last = self.writer.execute("SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1").get or (0, None)
+        if stamp is None:
+            return last[0], last[1] or 0
+        number = last[0] + 1
+        recorded = self.clock() if last[1] is None else max(self.clock(), last[1] + 1)
+        self.writer.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?)", (number, recorded, *stamp))
+        return number, recorded
 
     def note_wal(self, _: apsw.Connection, __: str, pages: int) -> int:
         self.wal_pages = pages
@@ -280,7 +291,15 @@ class SqliteStore:
 
     def query(self, query: Query) -> Page:
         with self.reader() as connection:
-            return reading.query(connection, query)
+            return reading.query(connection, query, self.wish)
+
+    def wish(self, kind: Kind, slot: int) -> None:
+        """Have an index over a kind's column made, once, after what waits to be written."""
+        with self.lock:
+            if (kind.num, slot) in self.wished or len(self.wished) >= MOST_INDEXES or self.closed:
+                return
+            self.wished.add((kind.num, slot))
+            self.jobs.put((lambda transaction: add_index(transaction.connection, kind, slot), None, Future()))
 
     def kinds(self, tenant: str) -> list[Kind]:
         with self.reader() as connection:
@@ -317,7 +336,7 @@ def damaged(error: apsw.Error, path: str) -> Damaged:
         apsw.BusyError: "Another process holds the pool; wait for it or end it.",
         apsw.NotADBError: "The file is no pool; restore it from a backup.",
         apsw.CorruptError: "Restore the pool from a backup.",
-        apsw.IOError: "See to the disk; what was acknowledged is safe.",
+        apsw.IOError: "See to the disk, which may be full; what was acknowledged is safe.",
     }
     hint = next((text for kind, text in hints.items() if isinstance(error, kind)), None)
     return Damaged(f"The store cannot do that: {error}.", where=Path(path).name, hint=hint)

@@ -1,0 +1,6 @@
+SELECT key, id, doc, created, modified, version
+FROM entity
+WHERE key >= 1099511627776 AND key < 2199023255552
+ORDER BY key
+LIMIT ?
+-- 1: 21

@@ -1,0 +1,8 @@
+SELECT key, id, doc, created, modified, version
+FROM entity
+WHERE key >= 1099511627776 AND key < 2199023255552
+  AND modified >= ?
+ORDER BY key
+LIMIT ?
+-- 1: 1585785600000000
+-- 2: 21
