@@ -117,3 +117,13 @@ def test_reference_tables_that_are_not_there(tmp_path: Path) -> None:
         open_mapper(declare(tmp_path, text, tables={"names": "names.csv"}))
     with pytest.raises(InvalidSettings, match="names a database and no table"):
         open_mapper(declare(tmp_path, text, tables={"names": "sqlite:///x.db"}))
+
+
+@pytest.mark.parametrize("reads", ["name as name, upper(name) as big", "name as title"])
+def test_a_renamed_column_is_said_with_what_there_is(tmp_path: Path, reads: str) -> None:
+    text = f"select 'urn:ngsi-ld:A:' || code as id, 'A' as type,\n       {reads}\nfrom source"
+    with pytest.raises(InvalidMapping) as error:
+        mapped(tmp_path, text, {"code": ["1"], "names": ["x"]})
+    assert (error.value.message, error.value.where) == ('The source has no column "name".', "register/mapping.sql:2:8")
+    assert error.value.hint == 'Did you mean "names"? It has: "code", "names".'
+    assert error.value.row == {"code": "1", "names": "x", "_row": 0}

@@ -4,6 +4,7 @@ No file, network, extension or setting is within its reach; memory and threads a
 A failing row becomes a reject; a failing mapping an InvalidMapping with file, line, column and a source row.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,20 @@ from landbridge.sources.mapping.function import define, install
 from landbridge.sources.mapping.normal import REASON, literal, normalise, quoted
 from landbridge.sources.mapping.reject import Notebook, Notes, Noting, halve
 from landbridge.sources.mapping.rewrite import Carrying, render, with_rows
-from landbridge.sources.mapping.statement import FAILED, Node, Statement, analyse, check_functions, parse, position
+from landbridge.sources.mapping.statement import (
+    FAILED,
+    Node,
+    Statement,
+    analyse,
+    at,
+    check_functions,
+    parse,
+    position,
+    walk,
+)
 
 ROWS = 65_536  # rows of one batch that goes back
+ABSENT = re.compile(r'(?:Referenced column|Column) "([^"]+)" (?:not found in FROM|referenced that exists)')
 FACTOR, FLOOR = 1_000, 1_000_000  # how many rows a mapping may make of those it reads
 QUIET = {"local_time": "__time_or_null", "strptime": "try_strptime"}
 Out = tuple[pa.Table, list[tuple[int, str]]]
@@ -164,7 +176,28 @@ class Engine:
         """A DuckDB error as a person reads it: file, line, column, a source row."""
         message, byte = explained(error)
         where = f"{job.path}:{position(job.text, byte - shift)}" if byte is not None and byte >= shift else job.path
+        if absent := ABSENT.search(message):
+            return self.absent_column(job, absent[1], where)
         return InvalidMapping(message, where=where, hint="Mend the SQL there.", row=self.sample(job))
+
+    def absent_column(self, job: Job, name: str, where: str) -> InvalidMapping:
+        """A column that the mapping reads and no table has: misspelt, or the source's header has changed."""
+        known = [
+            column
+            for table in job.statement.tables
+            if table in self.tables
+            for column in self.tables[table].schema.names
+            if not column.startswith("_")
+        ]
+        if where == job.path:  # where the SELECT has an alias of this name, DuckDB names no place
+            reads = (n for n in walk(job.statement.tree) if (n.get("column_names") or [None])[-1] == name)
+            where = at(job.path, job.text, next(reads, None))
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        guess = f'Did you mean "{near[0]}"? ' if near else ""
+        listed = ", ".join(f'"{column}"' for column in known[:20]) + (" ..." if len(known) > 20 else "")
+        return InvalidMapping(
+            f'The source has no column "{name}".', where=where, hint=f"{guess}It has: {listed}.", row=self.sample(job)
+        )
 
     def sample(self, job: Job) -> dict[str, object] | None:
         for name in job.statement.tables:
