@@ -50,7 +50,7 @@ def dlt_python() -> Path:
     if not (folder / "made").exists():
         print("Making a virtual environment for dlt ...", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        wanted = ["dlt[duckdb,sql_database]", "psycopg2-binary"]
+        wanted = ["dlt[duckdb]", "sqlalchemy>=2", "psycopg2-binary"]
         subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted], check=True)
         (folder / "made").touch()
     return python
@@ -80,10 +80,12 @@ def main() -> None:
         print(took.line("landbridge pull, unchanged", rows), flush=True)
         if given.quick:
             return
-        script = folder / "copy.py"
+        script = folder / "into_duckdb.py"
         script.write_text(DLT)
         quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
-        took = process.run([dlt_python(), script, database.address, folder], quiet, cwd=folder)
+        took = process.run(
+            [dlt_python(), script, database.address.replace("://", "+psycopg2://"), folder], quiet, cwd=folder
+        )
         version, count = took.out.split()[-2:]
         assert int(count) == rows, took.out
         print(took.line(f"dlt {version} to DuckDB, defaults", rows), flush=True)
