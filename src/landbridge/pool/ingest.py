@@ -164,6 +164,7 @@ class Ingest:
             source=self.source.name, run=self.number,
         )  # fmt: skip
         self.last = self.last if cursor is None else cursor
+        pa.default_memory_pool().release_unused()  # what a commit needed is not kept for the next
         self.remember(keys, hashes)
         self.touched.join(touched)
         return replace(counts, commit=told_number[-1], entities=told.entities, instances=told.instances, past=told.past)

@@ -179,6 +179,8 @@ class SqliteStore:
 
     def attempt(self, group: list[Job]) -> list[tuple[Any, BaseException | None]]:
         """Run a group's jobs in one transaction: what each answered or raised. Raises apsw.Error, with nothing done."""
+        if len(group) == 1:
+            return [self.alone(*group[0][:2])]
         outcome: list[tuple[Any, BaseException | None]] = []
         self.writer.execute("BEGIN IMMEDIATE")
         try:
@@ -195,6 +197,26 @@ class SqliteStore:
                 self.writer.execute("ROLLBACK")
             raise
         return outcome
+
+    def alone(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp | None) -> tuple[Any, BaseException | None]:
+        """Run one job as a transaction of its own: a bulk load's. Raises apsw.Error, with nothing done.
+
+        Without a savepoint, which would keep the former state of every page that the job changes, in memory.
+        """
+        self.writer.execute("BEGIN IMMEDIATE")
+        try:
+            number, recorded = self.stamped(stamp)
+            answer = job(SqliteTransaction(self.writer, number, recorded))
+            self.writer.execute("COMMIT")
+        except BaseException as error:
+            if self.writer.in_transaction:
+                self.writer.execute("ROLLBACK")
+            elif not isinstance(error, apsw.Error):  # the job hid that SQLite gave the transaction up
+                raise apsw.AbortError(str(error)) from error
+            if isinstance(error, apsw.Error):
+                raise
+            return None, error
+        return answer, None
 
     def perform(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp | None) -> Any:
         """Run one job inside a savepoint, with the next number and a time that never goes back."""
