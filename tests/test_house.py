@@ -1,8 +1,10 @@
 """The house's own laws: which way imports run, and that the checks which guard them can fail."""
 
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,15 @@ def test_locks_hold_names_versions_and_hashes_and_no_address() -> None:
         assert "://" not in text, lock
         assert "--hash=sha256:" in text, lock
     assert "resolved" not in (ROOT / "web" / "package-lock.json").read_text()
+
+
+def test_locks_pin_everything_that_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = {"install.txt": list(project["project"]["dependencies"]), "test.txt": []}
+    asked["test.txt"] = [*asked["install.txt"], *project["dependency-groups"]["test"]]
+    asked["test.txt"] += [one for extra in project["project"]["optional-dependencies"].values() for one in extra]
+    for lock, wanted in asked.items():
+        text = (ROOT / "requirements" / lock).read_text()
+        pinned = {name.lower() for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.M)}
+        names = {re.split(r"[\[<>=~! ;]", one)[0].lower() for one in wanted}
+        assert names - pinned == set(), f"{lock} is behind; run: make lock"
