@@ -224,15 +224,19 @@ class Load:
         groups = groups[np.argsort(self.keys[groups], kind="stable")]
         voices = [self.voice(*one, groups) for one in zip(self.attributes, self.standings, strict=True)]
         scopes, types = self.scopes_of(groups), (self.type,)
-        columns = [(voice, list[Any]()) for voice in voices if voice.name in self.kind.slots]
+        puts = [(voice.put, voice.alone) for voice in voices]
+        columns = {voice.name: list[Any]() for voice in voices if voice.name in self.kind.slots}
+        filled = [
+            (voice, columns[voice.name]) for voice in voices if voice.name in columns and not voice.always_looked_at
+        ]
         keys, docs, changed, plain = list[int](), list[str](), list[str](), list[Row]()
-        located = any(voice.name == LOCATION for voice in voices)
+        located = LOCATION in self.names
         for place, stored in enumerate(self.transaction.load(self.keys[groups].tolist())):
             document = orjson.loads(stored.doc)
             attrs, touched = document["attrs"], False
-            for voice in voices:
-                if voice.alone[place] is not None:
-                    touched |= voice.put(types, attrs, place)
+            for put, said in puts:
+                if said[place] is not None and put(types, attrs, place):
+                    touched = True
             rescoped = scopes is not None and rescope(document, scopes[place])
             if not touched and not rescoped:
                 continue
@@ -242,9 +246,10 @@ class Load:
                 continue
             keys.append(stored.key)
             docs.append(orjson.dumps(document).decode())
-            for voice, column in columns:
+            for voice, column in filled:
                 column.append(voice.slot(attrs.get(voice.name)))
-        self.transaction.update_columns(keys, docs, {self.kind.slots[voice.name]: column for voice, column in columns})
+        slots = {self.kind.slots[name]: column or [LOOK] * len(keys) for name, column in columns.items()}
+        self.transaction.update_columns(keys, docs, slots)
         self.transaction.update(plain)
         self.told.touch_all(changed[:ANNOUNCED], types, len(changed))
 

@@ -41,28 +41,27 @@ class Voice:
     ranks: dict[str, int] = field(default_factory=dict)
     rank: int = 0
     quick: bool = True  # nothing but the rank of the sources decides
+    name: str = ""
+    mine: str = ""
+    shared: bool = False
 
     def __post_init__(self) -> None:
         rule, rivals = self.standing.rule, self.standing.rivals
         self.ranks = {source: rule.rank(source) for source in rivals}
         self.rank = rule.rank(self.absorber.owner)
         distinct = len(set(self.ranks.values())) == len(rivals)
+        self.name, self.mine, self.shared = self.rendered.name, self.standing.claim, bool(rivals)
         self.quick = not rivals or (rule.rule == "priority" and not self.standing.lapsing and distinct)
-
-    @property
-    def name(self) -> str:
-        return self.rendered.name
 
     def put(self, types: tuple[str, ...], attrs: dict[str, Any], place: int) -> bool:
         """Bring what is said into a document's attributes; whether anything current changed."""
         instances: list[Any] | None = attrs.get(self.name)
-        if instances is None and self.quick:
-            text = Fragment(self.alone[place])
-            attrs[self.name] = [text, Fragment(self.claims[place])] if self.standing.rivals else [text]
-            return True
-        if instances and self.quick:
-            done = self.put_claim(instances, place) if self.standing.rivals else self.put_value(instances, place)
-            if done:
+        if self.quick:
+            if not instances:
+                text = Fragment(self.alone[place])
+                attrs[self.name] = [text, Fragment(self.claims[place])] if self.shared else [text]
+                return True
+            if self.put_claim(instances, place) if self.shared else self.put_value(instances, place):
                 return True
         placed = self.absorber.place(types, instances or (), self.item(place))
         if placed is None:
@@ -72,7 +71,7 @@ class Voice:
 
     def put_claim(self, instances: list[Any], place: int) -> bool:
         """Add a first claim beside the others; False where that is not all there is to do."""
-        first, mine = instances[0], self.standing.claim
+        first, mine = instances[0], self.mine
         rank = self.ranks.get(first[PROVENANCE][0])
         if rank is None or "datasetId" in first or len(instances) == 1:
             return False
@@ -109,6 +108,11 @@ class Voice:
         if not self.items:
             self.items = spread(items(self.rendered, self.at, self.rows, self.anew), self.there)
         return self.items[place]
+
+    @property
+    def always_looked_at(self) -> bool:
+        """Whether the attribute has several instances wherever this is said, and it is said everywhere."""
+        return self.shared and bool(self.there.all())
 
     def slot(self, instances: Sequence[Any] | None) -> Any:
         """The narrow column's value for these instances."""
