@@ -1,10 +1,14 @@
 """The memory of what a source sent: unchanged, repeated and contradicting rows, across runs and kills."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landbridge.pool import seen
+from landbridge.pool import pairs, seen
 from landbridge.pool.seen import Recent, Seen, Sifted, pack
 
 
@@ -44,8 +48,7 @@ def test_a_killed_run_stands_over_the_pull_before_it() -> None:
 def test_compacting_keeps_this_pull_alone() -> None:
     memory = Seen(2, [pack(1, numbers(1, 2), numbers(10, 20))])
     sift(memory, [1, 3], [10, 30])
-    parts = memory.compacted()
-    assert parts is not None
+    parts = list(memory.compacted() or ())
     again = Seen(3, parts)
     assert sift(again, [1, 2, 3], [10, 20, 30]).keep.tolist() == [False, True, False]
     assert memory.gone()
@@ -59,16 +62,36 @@ def test_nothing_is_rewritten_where_nothing_changed() -> None:
     assert not memory.gone()
 
 
-@given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=30), max_size=12), st.booleans())
-def test_sifting_is_what_a_dictionary_says(pulls: list[list[tuple[int, int]]], merged: bool) -> None:
+@contextmanager
+def bounds(small: bool) -> Iterator[None]:
+    """With `small`, let everything be merged, put into files and looked up in pieces at once."""
+    names = ("RUNS", "HELD", "FILES", "CHUNK", "LOOKED_UP")
+    before = {name: getattr(pairs, name) for name in names}
+    try:
+        for name in names if small else ():
+            setattr(pairs, name, {"RUNS": 1, "HELD": 4, "FILES": 1, "CHUNK": 2, "LOOKED_UP": 2}[name])
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(pairs, name, value)
+
+
+DELIVERIES = st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=30), max_size=12)
+
+
+@given(DELIVERIES, st.booleans())
+def test_sifting_is_what_a_dictionary_says(pulls: list[list[tuple[int, int]]], small: bool) -> None:
     """Each inner list is a delivery; the first half of them is the pull before."""
+    with bounds(small):
+        check_sifting(pulls)
+
+
+def check_sifting(pulls: list[list[tuple[int, int]]]) -> None:
     before = [pair for delivery in pulls[: len(pulls) // 2] for pair in delivery]
     body = pack(1, numbers(*(key for key, _ in before)), numbers(*(hash_ for _, hash_ in before)))
     memory = Seen(2, [body])
     met: dict[int, int] = {}
     for delivery in pulls[len(pulls) // 2 :]:
-        if merged and memory.now.runs:
-            memory.now.runs = [memory.now.merged()]
         found = sift(memory, [key for key, _ in delivery], [hash_ for _, hash_ in delivery])
         keep, differing = [], []
         for place, (key, hash_) in enumerate(delivery):
@@ -79,6 +102,29 @@ def test_sifting_is_what_a_dictionary_says(pulls: list[list[tuple[int, int]]], m
             met[key] = hash_
         assert found.keep.tolist() == keep
         assert found.differing.tolist() == differing
+    now = [pair for delivery in pulls[len(pulls) // 2 :] for pair in delivery]
+    assert memory.gone() == bool({key for key, _ in before} - {key for key, _ in now})
+    kept = memory.compacted()
+    if kept is not None:
+        listed = [
+            pair for body in kept for pair in zip(*(part.tolist() for part in seen.unpack(body)[1:]), strict=True)
+        ]
+        assert sorted(listed) == sorted(set(now))
+    elif before:
+        assert set(before) == set(now)
+
+
+def test_a_hundred_thousand_pairs_in_files_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "HELD", 10_000)
+    chance = np.random.default_rng(1)
+    memory = Seen(1)
+    keys = chance.integers(0, 1 << 63, 100_000).astype(np.uint64)
+    for part in np.array_split(keys, 40):
+        assert memory.sift(part, part, strict=True).keep.all()
+    assert memory.now.files
+    assert memory.sift(keys, keys, strict=True).repeated == 100_000
+    assert len(memory.sift(keys, keys + np.uint64(1), strict=True).differing) == 100_000
+    assert sum(len(some) for some, _ in memory.now.stream()) == memory.now.count == 200_000
 
 
 def test_a_stream_knows_its_last_commits_only() -> None:

@@ -323,9 +323,9 @@ class Ingest:
 
     def close(self, good: bool) -> RunRecord:
         """Keep the run's record and, after a good whole pull, its hashes in place of those before."""
-        parts = self.memory.compacted() if good and isinstance(self.memory, Seen) else None
 
         def job(transaction: SqliteTransaction) -> RunRecord:
+            parts = self.memory.compacted() if good and isinstance(self.memory, Seen) else None
             record = replace(self.record, ended=transaction.recorded)
             transaction.save_run(self.source.name, self.number, orjson.dumps(record).decode())
             if self.record.state != "failed":
@@ -373,10 +373,8 @@ def open_ingest(
     with store.reader() as connection:
         cursor, before = reading.source_state(connection, source.name)
         parts = reading.seen(connection, source.name)
-    whole = source.manner == "whole"
-    memory = Seen(number, parts) if whole else Recent.of(number, parts)
-    if isinstance(memory, Seen):
-        memory.parts = len(parts)
+        whole = source.manner == "whole"
+        memory = Seen(number, parts) if whole else Recent.of(number, parts)
     present = withdrawal.Present() if whole and source.gone == "end" else None
     known = orjson.loads(cursor) if cursor else None
     return Ingest(

@@ -135,8 +135,9 @@ def source_state(connection: apsw.Connection, name: str) -> tuple[str | None, st
     return (row[0], row[1]) if row else (None, None)
 
 
-def seen(connection: apsw.Connection, source: str) -> list[bytes]:
-    return [body for (body,) in connection.execute("SELECT body FROM seen WHERE source=? ORDER BY part", (source,))]
+def seen(connection: apsw.Connection, source: str) -> Iterator[bytes]:
+    """The parts of what a source sent last, one at a time."""
+    return (body for (body,) in connection.execute("SELECT body FROM seen WHERE source=? ORDER BY part", (source,)))
 
 
 def reject_groups(connection: apsw.Connection, source: str | None) -> list[tuple[str, str, int]]:
