@@ -55,7 +55,7 @@ def bench() -> bool:
 def crash() -> bool:
     """Many rounds of kills; what they said is kept."""
     rounds = os.environ.get("LANDBRIDGE_ROUNDS", "50")
-    return kept("crash", "-m", "crash", "-v", "--durations=3", environment={"LANDBRIDGE_ROUNDS": rounds})
+    return kept("crash", "tests/crash", "-v", "--durations=3", environment={"LANDBRIDGE_ROUNDS": rounds})
 
 
 def fuzz() -> bool:
