@@ -30,6 +30,7 @@ from landbridge.store.transaction import SqliteTransaction
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Order = tuple[Ints, Ints, Flags | None, Flags]
 OPERATIONS = pl.Enum(["set", "delete"])
 
 
@@ -43,9 +44,8 @@ class Lines:
     rendered: Rendered
     group: Ints
     at: Ints
-    observed: Ints | None
-    untimed: np.ndarray[Any, np.dtype[np.bool_]] | None
-    newest: np.ndarray[Any, np.dtype[np.bool_]]
+    untimed: Flags | None
+    newest: Flags
 
 
 class Load:
@@ -75,25 +75,35 @@ class Load:
         first[1:] = self.group[1:] != self.group[:-1]
         self.ids = columns.texts("id").filter(pl.Series(first))
         self.single = len(self.ids) == rows.num_rows
+        self.ordered: dict[str | None, Order] = {}
         self.attributes = [self.lines(columns.attribute(plan)) for plan in plans]
         self.standings = [absorber.standing((self.type,), name) for name in self.names]
 
     def lines(self, rendered: Rendered) -> Lines:
         """Bring an attribute's lines into order and find what stands of each entity."""
         spoken = rendered.head.is_not_null().to_numpy()
-        at = np.flatnonzero(spoken)
+        everywhere = bool(spoken.all())
+        time = rendered.plan.observed
+        if not everywhere or time not in self.ordered:
+            order = self.order(np.flatnonzero(spoken), rendered.observed)
+            if not everywhere:
+                return Lines(rendered, *order)
+            self.ordered[time] = order  # attributes that share their time, and are said in each row, share their order
+        return Lines(rendered, *self.ordered[time])
+
+    def order(self, at: Ints, times: pl.Series | None) -> Order:
+        """The order of these rows by entity and time."""
         group = self.group[at]
         observed = untimed = None
-        if rendered.observed is not None:
-            taken = rendered.observed.gather(at)
+        if times is not None:
+            taken = times.gather(at)
             untimed = taken.is_null().to_numpy()
             observed = taken.fill_null(np.iinfo(np.int64).min).to_numpy()
         sequence = in_sequence(group, observed, self.single)
         if sequence is not None:
             at, group = at[sequence], group[sequence]
-            observed = None if observed is None else observed[sequence]
             untimed = None if untimed is None else untimed[sequence]
-        return Lines(rendered, group, at, observed, untimed, standing_lines(group, at, untimed))
+        return group, at, untimed, standing_lines(group, at, untimed)
 
     # -- the whole
 
