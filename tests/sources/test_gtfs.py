@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,12 @@ def test_a_name_that_points_out_of_the_zip_is_refused(tmp_path: Path, name: str)
         read(tmp_path, {**SMALL, name: "stop_id\nX\n"})
 
 
+def test_an_entry_without_a_name_is_left_out(tmp_path: Path) -> None:
+    whole = small_zip({**SMALL, "notes.txt": "x"})
+    (tmp_path / "feed.zip").write_bytes(whole.replace(b"notes.txt", b"\0otes.txt"))
+    assert {batch.table for batch in opened(tmp_path).batches(None)} >= {"stop_times", "trips"}
+
+
 def test_other_text_than_utf8_is_told(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"are not utf-8") as raised:
         read(tmp_path, {**SMALL, "stops.txt": "stop_id,stop_name\nS1,One\nS2,Gen\xe8ve\n".encode("cp1252")})
@@ -184,10 +191,10 @@ def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
         list(opened(tmp_path).batches(None))
 
 
-def small_zip() -> bytes:
+def small_zip(parts: Mapping[str, str | bytes] = SMALL) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in SMALL.items():
+        for name, content in parts.items():
             archive.writestr(name, content * 3)
     return made.getvalue()
 

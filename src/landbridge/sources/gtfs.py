@@ -132,7 +132,7 @@ class Feed:
                     f"The zip's entry '{entry.filename[:80]}' points out of the zip.", where=self.file.name,
                     hint="Such a zip is refused as a whole: it was made to do harm, or by a broken program.",
                 )  # fmt: skip
-            if entry.is_dir() or path.parts[0] == "__MACOSX":
+            if not path.parts or entry.filename.endswith("/") or path.parts[0] == "__MACOSX":
                 continue
             table = table_of(path.name)
             if table is None:
