@@ -88,7 +88,7 @@ def kept(name: str, *arguments: str, environment: dict[str, str] | None = None) 
         f"# The last `make {name}`\n\n",
         f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}: `{set_by}{' '.join(words)}`\n\n",
         "```text\n",
-        *(line.replace(f"{ROOT}/", "") for line in said[-LINES:]),
+        *(line.replace(f"{ROOT}/", "").replace(str(ROOT), ".") for line in said[-LINES:]),
         "```\n",
     ]
     (ROOT / "docs" / "measured" / f"{name}.md").write_text("".join(page))
