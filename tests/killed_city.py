@@ -24,7 +24,7 @@ from landbridge.settings import Operator
 from landbridge.store.segment import iterate, unpack
 
 OPERATOR = Actor("tests", Role.OPERATOR)
-ROUNDS = int(os.environ.get("LANDBRIDGE_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("LANDBRIDGE_ROUNDS", "2"))
 RIVALS = ("health", "newsroom", "police")
 PARTS = 4
 SETTINGS = """name = "Killed"
