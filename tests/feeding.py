@@ -33,7 +33,7 @@ def micro(text: str) -> int:
 
 
 def number(*parts: object) -> int:
-    return int.from_bytes(hashlib.md5("\x1f".join(map(str, parts)).encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha1("\x1f".join(map(str, parts)).encode()).digest()[:8], "big")
 
 
 def delivery(rows: Rows, *, types: Mapping[str, pa.DataType] | None = None, first: int = 0, **more: Any) -> Delivery:

@@ -92,8 +92,11 @@ def time_macros(zone: str) -> tuple[str, ...]:
             " else __state(t, said) end"
         ),
         "__said(d, h, m) as cast(d as varchar) || ' ' || cast(h as varchar) || ':' || cast(m as varchar)",
+        # most times are written so: one look spares them the ways of writing above
+        r"__plain(x) as regexp_full_match(cast(x as varchar), '\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?')",
         (
-            "__moment(x) as case when __zoned(__iso(x)) then try_cast(__iso(x) as timestamptz)"
+            "__moment(x) as case when __plain(x) then __local_instant(try_cast(cast(x as varchar) as timestamp))"
+            " when __zoned(__iso(x)) then try_cast(__iso(x) as timestamptz)"
             " else __local_instant(try_cast(__iso(x) as timestamp)) end"
         ),
         (
