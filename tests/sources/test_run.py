@@ -108,7 +108,7 @@ def test_rejects_are_kept_with_place_and_content_and_replaced_by_the_next_good_p
     [
         (things(), "yields nothing"),
         (things(f"a,x,{DAY}", f"b,y,{DAY}"), "2 of 2 rows are rejected"),
-        ("code,weight,at\na,1,2024-03-30\n", 'Column "size"'),
+        ("code,weight,at\na,1,2024-03-30\n", 'no column "size"'),
         ("", "The file is empty"),
     ],
     ids=["nothing", "rejects", "column gone", "empty"],
