@@ -230,8 +230,9 @@ def test_wrong_options(tmp_path: Path, options: dict[str, Any], said: str) -> No
 
 
 MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
+from peak import peak_kilobytes
 from landbridge.errors import TooMuch
 from landbridge.sources.contract import Declaration
 from landbridge.sources.csv import open_source
@@ -243,13 +244,14 @@ try:
         del batch
 except TooMuch as error:
     print(error, file=sys.stderr)
-print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(rows, peak_kilobytes())
 """
 
 
 def measured(path: Path) -> tuple[int, int, str]:
     """Rows and peak memory (MiB) of reading a file in a process of its own, and its error."""
-    done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     rows, peak = done.stdout.split()
     return int(rows), int(peak) // 1024, done.stderr
 

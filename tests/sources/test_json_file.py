@@ -170,12 +170,13 @@ def test_wrong_options(tmp_path: Path) -> None:
 
 
 MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
+from peak import peak_kilobytes
 from landbridge.sources.contract import Declaration
 from landbridge.sources.json_file import open_source
 source = open_source(Declaration("f", "json", Path("/"), {"location": sys.argv[1]}))
-print(sum(batch.rows.num_rows for batch in source.batches(None)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(sum(batch.rows.num_rows for batch in source.batches(None)), peak_kilobytes())
 """
 
 
@@ -188,7 +189,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
                 file.write(f'{"," if number else ""}{{"id": {number}, "name": "station", "at": {{"lat": 1.5}}}}\n')
             file.write("]")
         done = subprocess.run(
-            [sys.executable, "-c", MEASURE, str(tmp_path / "a.json")], capture_output=True, text=True, check=True
+            [sys.executable, "-c", MEASURE, str(tmp_path / "a.json")],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[1],
         )
         rows, peak = map(int, done.stdout.split())
         assert rows == count
