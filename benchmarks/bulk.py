@@ -105,11 +105,11 @@ def write_source(folder: Path, case: str, rows: int, *, changed: float = 0.0) ->
 def measure(case: str, folder: Path, rows: int) -> None:
     """Run one case and print what it took as JSON."""
     from landbridge.governance.policy import Actor, Role  # noqa: PLC0415 - only the measured process loads these
-    from landbridge.model.claim import ClaimRule, Claims  # noqa: PLC0415
-    from landbridge.pool.pool import Pool  # noqa: PLC0415
-    from landbridge.sources.declaration import read_declaration  # noqa: PLC0415
-    from landbridge.sources.run import pull  # noqa: PLC0415
-    from landbridge.store.sqlite import open_store  # noqa: PLC0415
+    from landbridge.model.claim import ClaimRule, Claims  # noqa: PLC0415 - as above
+    from landbridge.pool.pool import Pool  # noqa: PLC0415 - as above
+    from landbridge.sources.declaration import read_declaration  # noqa: PLC0415 - as above
+    from landbridge.sources.run import pull  # noqa: PLC0415 - as above
+    from landbridge.store.sqlite import open_store  # noqa: PLC0415 - as above
 
     names = ("first", "second", "third") if case == "three" else ("first",)
     feeds = {("", "Sensor", name): tuple(sorted(names)) for name in ("name", "level", "refArea")}

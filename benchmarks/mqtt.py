@@ -22,7 +22,7 @@ import psutil
 from paho.mqtt.enums import CallbackAPIVersion
 
 from landbridge.sources.broker import DemoBroker
-from landbridge.store.sqlite import open_store
+from landbridge.store.sqlite import SqliteStore, open_store
 
 LIMIT = "5,000 rows/s"
 SENSORS = 1_000
@@ -131,9 +131,9 @@ def measure(city: Path, count: int) -> process.Took:
     return process.Took(seconds, sum(cpu.values()), peak / 1e6, said)
 
 
-def recorded(store: object) -> int:
+def recorded(store: SqliteStore) -> int:
     """How many values of `flow` the journal holds."""
-    with store.reader() as connection:  # type: ignore[attr-defined]
+    with store.reader() as connection:
         single = connection.execute("SELECT count(*) FROM journal WHERE attribute='flow'").fetchone()[0]
         bulk = connection.execute("SELECT coalesce(sum(rows), 0) FROM segment").fetchone()[0]
     return int(single) + int(bulk) // 2  # a segment has both attributes of a message

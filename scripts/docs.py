@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -97,8 +98,8 @@ def blocks() -> dict[str, Callable[[], str]]:
         "error kinds": error_kinds,
         "command": lambda: help_of(""),
     }
-    made |= {f"options: {kind}": (lambda kind=kind: options(kind)) for kind in kinds()}  # type: ignore[misc]
-    made |= {f"command: {name}": (lambda name=name: help_of(name)) for name in COMMANDS}  # type: ignore[misc]
+    made |= {f"options: {kind}": partial(options, kind) for kind in kinds()}
+    made |= {f"command: {name}": partial(help_of, name) for name in COMMANDS}
     return made
 
 
