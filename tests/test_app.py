@@ -171,7 +171,7 @@ def test_a_page_from_elsewhere_can_neither_read_nor_write(served: Served, header
 def test_an_address_that_is_not_there_is_said_by_each_door(served: Served) -> None:
     assert served.get("/nowhere").status_code == 404
     answer = served.get("/ngsi-ld/v1/nowhere")
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
 
 
 def test_changes_reach_an_open_page(served: Served) -> None:

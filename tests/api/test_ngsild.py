@@ -265,7 +265,7 @@ def test_errors_without_a_type_of_the_standard(city: City) -> None:
     wrong_form = city.near.get(f"{ENTITIES}?type=Lamp", headers={"Accept": "text/turtle"})
     assert (wrong_form.status_code, wrong_form.json()["type"]) == (406, "about:blank")
     wrong_method = city.near.ask("PUT", f"{ENTITIES}/{STATION['id']}", json={})
-    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "DELETE, GET, HEAD")
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "DELETE, GET, HEAD, OPTIONS")
     assert city.near.post(ENTITIES, content=b"<a/>", headers={"Content-Type": "text/xml"}).status_code == 415
     assert city.near.post(ENTITIES, content=b"x" * (16 * 1024 * 1024 + 1)).status_code == 413
     assert city.near.ask("HEAD", f"{ENTITIES}/{STATION['id']}").status_code == 200

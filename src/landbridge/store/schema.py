@@ -78,4 +78,13 @@ CREATE TABLE audit (
   target TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL);
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+SECOND = """
+-- Shelves: documents that clients leave beside the entities (subscriptions, registrations, contexts, ...), each with
+-- the tenant's own ids. A shelf's version grows with each change, so that whoever keeps it in memory knows.
+CREATE TABLE shelf (
+  shelf TEXT NOT NULL, tenant TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
+  created INTEGER NOT NULL, modified INTEGER NOT NULL, PRIMARY KEY (shelf, tenant, id)) WITHOUT ROWID;
+CREATE TABLE shelf_version (shelf TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)

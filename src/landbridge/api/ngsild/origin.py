@@ -6,7 +6,8 @@ from typing import Any
 from starlette.responses import Response
 
 from landbridge.api.http.resource import Call
-from landbridge.api.ngsild.entity import answer
+from landbridge.api.ngsild.answer import answer
+from landbridge.api.ngsild.operation import Ask, read_parameters
 from landbridge.api.ngsild.parameter import JSON, read_wanted
 from landbridge.api.ngsild.path import segments
 from landbridge.errors import Missing
@@ -29,7 +30,8 @@ class Origins:
 
     def explain(self, call: Call) -> Response:
         """The traces of an entity's instances, by attribute as the client's context names it."""
-        wanted = read_wanted(call.request, self.contexts, self.pool, set(), JSON)
+        ask = Ask(call.request, call.actor, call.body, read_parameters(call.request, frozenset()))
+        wanted = read_wanted(ask, self.contexts, self.pool, JSON)
         parts = segments(call.request, PROVENANCE)
         if len(parts) > 2:
             raise Missing("There is nothing at this address.")

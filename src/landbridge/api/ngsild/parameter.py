@@ -1,16 +1,16 @@
 """The parameters and headers of a request to read, as one closed shape (NGSI-LD 6.3, 6.4.3.2, 6.5.3.1)."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from landbridge.api.http.accept import choose
 from landbridge.api.ngsild.fault import InvalidRequest, NoTenant
 from landbridge.api.ngsild.filter import parse_q
+from landbridge.api.ngsild.operation import Ask, Parameter
 from landbridge.api.ngsild.selection import parse_geo, parse_scopes, parse_types
 from landbridge.errors import InvalidQuery
 from landbridge.model.query import Near, Query, Spatial
@@ -27,11 +27,35 @@ TENANT = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 FORMS: Mapping[str, Form] = {
     "normalized": "normalized", "concise": "concise", "simplified": "simplified", "keyValues": "simplified",
 }  # fmt: skip
-SHOWN = frozenset({"attrs", "options", "format", "lang", "geometryProperty", "sysAttrs"})
-ASKED = frozenset(
-    {"type", "id", "idPattern", "q", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "expandValues"}
-)
-PAGED = frozenset({"limit", "offset", "count", "after"})
+FLAG = {"type": "string", "enum": ["true", "false"]}
+NUMBER = {"type": "integer", "minimum": 0}
+
+ATTRS = Parameter("attrs", "Only these attributes, by their names, comma-separated; an entity has one of them.")
+OPTIONS = Parameter("options", "Comma-separated: normalized, concise, keyValues or simplified; sysAttrs; count.")
+FORMAT = Parameter("format", "The form of the answer.", {"type": "string", "enum": list(FORMS)})
+LANG = Parameter("lang", "Languages in the order of preference: language maps become one text.")
+GEOMETRY_PROPERTY = Parameter("geometryProperty", "The attribute that is the geometry of a GeoJSON feature.")
+SYS_ATTRS = Parameter("sysAttrs", "With createdAt and modifiedAt.", FLAG)
+TYPE = Parameter("type", "A type, or an expression of types: ',' or '|' for or, ';' for and, parentheses.")
+ID = Parameter("id", "Entities by their ids, comma-separated.")
+ID_PATTERN = Parameter("idPattern", "Entities whose id matches this regular expression.")
+Q = Parameter("q", "Entities of which this is true (NGSI-LD query language, 4.9).")
+EXPAND_VALUES = Parameter("expandValues", "Attributes whose texts in q are terms of the @context.")
+GEOREL = Parameter("georel", "How the place lies to the geometry: near;maxDistance==2000, within, intersects, ...")
+GEOMETRY = Parameter("geometry", "The kind of the geometry: Point, Polygon, ...")
+COORDINATES = Parameter("coordinates", "The geometry's coordinates, as JSON: [longitude,latitude], ...")
+GEOPROPERTY = Parameter("geoproperty", "The attribute whose place is asked about. Usually location.")
+SCOPE_Q = Parameter("scopeQ", "Entities with such a scope: /a/b, /a/+, /a/#; ',' or '|' for or, ';' for and.")
+LIMIT = Parameter("limit", "Entities of a page, 1 to 1000; 0 with a count alone.", NUMBER)
+OFFSET = Parameter("offset", "Entities to pass over.", NUMBER)
+COUNT = Parameter("count", "With the number of all in the header NGSILD-Results-Count.", FLAG)
+AFTER = Parameter("after", "Where the page begins, as the Link header of the page before says.")
+
+SHOWN = (ATTRS, OPTIONS, FORMAT, LANG, GEOMETRY_PROPERTY, SYS_ATTRS)
+ASKED = (
+    TYPE, ID, ID_PATTERN, Q, GEOREL, GEOMETRY, COORDINATES, GEOPROPERTY, SCOPE_Q, EXPAND_VALUES,
+)  # fmt: skip
+PAGED = (LIMIT, OFFSET, COUNT, AFTER)
 MOST_IDS, MOST_NAMES = 500, 200
 LARGEST_PAGE, USUAL_PAGE = 1000, 20
 
@@ -47,12 +71,12 @@ class Wanted:
     rendering: Rendering
 
 
-def read_wanted(request: Request, contexts: Contexts, pool: Pool, allowed: Collection[str], *media: str) -> Wanted:
+def read_wanted(ask: Ask, contexts: Contexts, pool: Pool, *media: str) -> Wanted:
     """Read the headers and the parameters that say how the answer is to look.
 
     `media` are the forms that can be given. Raises InvalidRequest for what does not exist here.
     """
-    given = read_parameters(request, allowed)
+    given, request = ask.given, ask.request
     chosen = choose(request.headers.get("accept"), media)
     terms = contexts.terms(link_context(request))
     options = [option for option in given.get("options", "").split(",") if option]
@@ -73,22 +97,6 @@ def read_wanted(request: Request, contexts: Contexts, pool: Pool, allowed: Colle
         body_context,
     )
     return Wanted(given, terms, read_tenant(request, pool), chosen, rendering)
-
-
-def read_parameters(request: Request, allowed: Collection[str]) -> dict[str, str]:
-    """The query parameters; each known, once, and with a value."""
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=100):
-        if name not in allowed:
-            raise InvalidRequest(
-                f"There is no parameter '{name[:60]}' here.", hint=f"Known: {', '.join(sorted(allowed))}."
-            )
-        if name in found:
-            raise InvalidRequest("The parameter is there twice.", where=name, hint="Give it once.")
-        if not value:
-            raise InvalidQuery("The parameter is empty.", where=name, hint="Give it a value or leave it out.")
-        found[name] = value
-    return found
 
 
 def read_tenant(request: Request, pool: Pool) -> str:

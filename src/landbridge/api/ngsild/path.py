@@ -1,10 +1,12 @@
 """The parts of a path, each decoded by itself: an entity's id may hold encoded slashes."""
 
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from starlette.requests import Request
 
-from landbridge.errors import Missing
+from landbridge.errors import InvalidEntity, Missing
+from landbridge.model.value import URI
 
 
 def segments(request: Request, prefix: str) -> list[str]:
@@ -16,3 +18,11 @@ def segments(request: Request, prefix: str) -> list[str]:
     if not parts or not all(parts):
         raise Missing("There is nothing at this address.")
     return parts
+
+
+def entity_id(path: Mapping[str, str]) -> str:
+    """The id of the entity that the address names. Raises InvalidEntity where it is no URI (NGSI-LD 4.5.1)."""
+    id_ = path["entityId"]
+    if not URI.match(id_):
+        raise InvalidEntity(f"'{id_[:80]}' is no URI.", where="id")
+    return id_

@@ -2,11 +2,17 @@
 
 from starlette.responses import Response
 
-from landbridge.api.http.resource import Call
-from landbridge.api.ngsild.entity import answer
-from landbridge.api.ngsild.parameter import JSON, JSON_LD, Wanted, read_wanted
+from landbridge.api.ngsild.answer import answer
+from landbridge.api.ngsild.operation import Ask, Operation, Parameter, Served
+from landbridge.api.ngsild.parameter import FLAG, JSON, JSON_LD, Wanted, read_wanted
 from landbridge.model.terms import Contexts, full_name
 from landbridge.pool.pool import Pool
+
+DETAILS = Parameter("details", "With the attributes of each.", FLAG)
+ALL = Operation(
+    "retrieveTypes", "6.25.3.1", "GET", "/types", "Retrieve the available entity types.", (DETAILS,),
+    answers={200: "EntityTypeList"},
+)  # fmt: skip
 
 
 class Types:
@@ -16,10 +22,13 @@ class Types:
         self.pool = pool
         self.contexts = contexts
 
-    def all(self, call: Call) -> Response:
+    def served(self) -> tuple[Served, ...]:
+        return (Served(ALL, self.all),)
+
+    def all(self, ask: Ask) -> Response:
         """NGSI-LD 6.25.3.1, retrieve the available types; with `details=true` their attributes too."""
-        wanted = read_wanted(call.request, self.contexts, self.pool, {"details"}, JSON, JSON_LD)
-        found = self.pool.types(call.actor, tenant=wanted.tenant)
+        wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
+        found = self.pool.types(ask.actor, tenant=wanted.tenant)
         compact = wanted.terms.compact
         if wanted.parameters.get("details") == "true":
             shown = [

@@ -1,0 +1,90 @@
+"""Documents that clients leave beside the entities, by shelf, tenant and id: subscriptions, registrations, contexts.
+
+They change in commits like everything else. Whoever keeps a shelf in memory compares `version` to know whether it
+changed, whichever process changed it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apsw
+import orjson
+
+from landbridge.store.transaction import SqliteTransaction
+
+
+class Kept(NamedTuple):
+    """A document on a shelf. Times in microseconds since 1970."""
+
+    tenant: str
+    id: str
+    body: dict[str, Any]
+    created: int
+    modified: int
+
+
+def put(transaction: SqliteTransaction, shelf: str, tenant: str, id_: str, body: dict[str, Any]) -> None:
+    """Keep a document, in place of the one with its id; its creation stays."""
+    transaction.connection.execute(
+        "INSERT INTO shelf VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (shelf, tenant, id) DO UPDATE SET body = excluded.body, modified = excluded.modified",
+        (shelf, tenant, id_, orjson.dumps(body).decode(), transaction.recorded, transaction.recorded),
+    )
+    grow(transaction, shelf)
+
+
+def remove(transaction: SqliteTransaction, shelf: str, tenant: str, id_: str) -> bool:
+    """Forget a document; whether it was there."""
+    transaction.connection.execute("DELETE FROM shelf WHERE shelf=? AND tenant=? AND id=?", (shelf, tenant, id_))
+    found = transaction.connection.changes() > 0
+    if found:
+        grow(transaction, shelf)
+    return found
+
+
+def grow(transaction: SqliteTransaction, shelf: str) -> None:
+    transaction.connection.execute(
+        "INSERT INTO shelf_version VALUES (?, 1) ON CONFLICT (shelf) DO UPDATE SET version = version + 1", (shelf,)
+    )
+
+
+def get(connection: apsw.Connection, shelf: str, tenant: str, id_: str) -> Kept | None:
+    """A document by its id, None where there is none."""
+    row = connection.execute(
+        "SELECT tenant, id, body, created, modified FROM shelf WHERE shelf=? AND tenant=? AND id=?",
+        (shelf, tenant, id_),
+    ).fetchone()
+    return kept(row) if row else None
+
+
+def page(connection: apsw.Connection, shelf: str, tenant: str, limit: int, offset: int = 0) -> list[Kept]:
+    """A tenant's documents in the order of their ids."""
+    rows = connection.execute(
+        "SELECT tenant, id, body, created, modified FROM shelf WHERE shelf=? AND tenant=? ORDER BY id LIMIT ? OFFSET ?",
+        (shelf, tenant, limit, offset),
+    )
+    return [kept(row) for row in rows]
+
+
+def count(connection: apsw.Connection, shelf: str, tenant: str) -> int:
+    found = connection.execute("SELECT count(*) FROM shelf WHERE shelf=? AND tenant=?", (shelf, tenant)).get
+    return int(found)
+
+
+def everything(connection: apsw.Connection, shelf: str) -> Iterator[Kept]:
+    """All documents of a shelf, of every tenant, in order."""
+    rows = connection.execute(
+        "SELECT tenant, id, body, created, modified FROM shelf WHERE shelf=? ORDER BY tenant, id", (shelf,)
+    )
+    return map(kept, rows)
+
+
+def version(connection: apsw.Connection, shelf: str) -> int:
+    """A number that changes with every change of the shelf."""
+    found = connection.execute("SELECT version FROM shelf_version WHERE shelf=?", (shelf,)).get
+    return int(found or 0)
+
+
+def kept(row: Any) -> Kept:
+    tenant, id_, body, created, modified = row
+    return Kept(tenant, id_, orjson.loads(body), created, modified)
