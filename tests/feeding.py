@@ -16,6 +16,7 @@ from landbridge.model.column import plan_columns
 from landbridge.model.feed import Delivery, Raw, SourceFacts
 from landbridge.pool.ingest import Ingest, open_ingest
 from landbridge.store import reading
+from landbridge.store.document import unfold
 from landbridge.store.segment import iterate, unpack
 from landbridge.store.sqlite import SqliteStore, open_store
 
@@ -90,7 +91,7 @@ class City:
 
     def document(self, id_: str, tenant: str = "") -> dict[str, Any] | None:
         stored = self.store.get(tenant, id_)
-        found: dict[str, Any] | None = orjson.loads(stored.doc) if stored else None
+        found: dict[str, Any] | None = unfold(stored.doc) if stored else None
         return found
 
     def values(self, id_: str, attribute: str, tenant: str = "") -> list[tuple[str | None, Any, str | None]]:

@@ -21,6 +21,7 @@ from landbridge.pool.pin import choice
 from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.store import reading
 from landbridge.store.contract import Entry, Kind, Stored
+from landbridge.store.document import unfold
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
@@ -109,7 +110,7 @@ def convert_kind(store: SqliteStore, claims: Claims, actor: Actor, kind: Kind, f
 
 def convert_entity(transaction: SqliteTransaction, claims: Claims, kind: Kind, feeds: Feeds, stored: Stored) -> bool:
     """Convert one entity; whether it changed."""
-    draft = Draft(orjson.loads(stored.doc), stored, stored.key)
+    draft = Draft(unfold(stored.doc), stored, stored.key)
     attrs, entries = draft.document["attrs"], list[Entry]()
     for attribute in [name for name in feeds if name in attrs]:
         before: Instances = attrs[attribute]

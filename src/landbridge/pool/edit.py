@@ -23,6 +23,7 @@ from landbridge.model.instant import parse_instant
 from landbridge.pool.pin import with_pin, without_pin
 from landbridge.pool.row import row_of
 from landbridge.store.contract import Entry, Stored
+from landbridge.store.document import unfold
 from landbridge.store.transaction import SqliteTransaction
 
 
@@ -113,7 +114,7 @@ def opened(transaction: SqliteTransaction, claims: Claims, tenant: str, id_: str
     stored = next(iter(transaction.load([key])), None) if key is not None else None
     if stored is None:
         raise Missing("There is no such entity.", where=id_)
-    return Edit(transaction, tenant, claims, orjson.loads(stored.doc), stored.key, stored)
+    return Edit(transaction, tenant, claims, unfold(stored.doc), stored.key, stored)
 
 
 def announce(transaction: SqliteTransaction, types: Sequence[str], id_: str) -> None:

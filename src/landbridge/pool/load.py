@@ -25,6 +25,7 @@ from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.store.cell import cell, cells
 from landbridge.store.contract import Kind, Row, Stored
+from landbridge.store.document import CHOSEN, fold, unfold
 from landbridge.store.segment import cut
 from landbridge.store.transaction import SqliteTransaction
 
@@ -167,12 +168,8 @@ class Load:
         stamp = f"{absorber.before}{absorber.recorded},{absorber.recorded},{absorber.run},"
         tails = [] if tail is None else [tail]
         opening = pl.lit(f"{orjson.dumps(name).decode()}:[")
-        if not standing.rivals:
-            return pl.concat_str(opening, head, *tails, pl.lit(stamp), row, pl.lit("]}]"))
-        return pl.concat_str(
-            opening, head, *tails, pl.lit(stamp), row, pl.lit("]},"),
-            head, pl.lit(absorber.marked), *tails, pl.lit(stamp), row, pl.lit("]}]"),
-        )  # fmt: skip
+        mark = f',"{CHOSEN}"' if standing.rivals else ""  # a first claim is chosen, whatever the rule
+        return pl.concat_str(opening, head, *tails, pl.lit(stamp), row, pl.lit(f"{mark}]}}]"))
 
     def scope_members(self, count: int) -> list[pl.Series]:
         if self.scopes is None:
@@ -242,7 +239,7 @@ class Load:
         keys, docs, changed, plain = list[int](), list[str](), list[str](), list[Row]()
         located = LOCATION in self.names
         for place, stored in enumerate(self.transaction.load(self.keys[groups].tolist())):
-            document = orjson.loads(stored.doc)
+            document = unfold(stored.doc)
             attrs, touched = document["attrs"], False
             for put, said in puts:
                 if said[place] is not None and put(types, attrs, place):
@@ -255,7 +252,7 @@ class Load:
                 plain.append(self.plain_row(stored, document))
                 continue
             keys.append(stored.key)
-            docs.append(orjson.dumps(document).decode())
+            docs.append(fold(orjson.loads(orjson.dumps(document))))
             for voice, column in filled:
                 column.append(voice.slot(attrs.get(voice.name)))
         slots = {self.kind.slots[name]: column or [LOOK] * len(keys) for name, column in columns.items()}

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import orjson
-
 from landbridge.model.answer import Document
 from landbridge.model.slot import Slot, slot_of, where_of
 from landbridge.store.contract import Kind, Row
+from landbridge.store.document import fold
 
 LOCATION = "location"
 
@@ -17,7 +16,7 @@ def row_of(key: int, document: Document, kinds: Sequence[Kind], created: int, mo
     return Row(
         key,
         document["id"],
-        orjson.dumps({name: document[name] for name in ("id", "type", "scope", "attrs") if name in document}).decode(),
+        fold(document),
         created,
         modified,
         version,

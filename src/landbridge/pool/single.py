@@ -17,6 +17,7 @@ from landbridge.pool.phrase import AttributePlan, items, scope_of
 from landbridge.pool.told import Told
 from landbridge.store.contract import Entry, Kind, Stored
 from landbridge.store.contract import Row as StoredRow
+from landbridge.store.document import fold, unfold
 from landbridge.store.segment import SCHEMA, cut
 from landbridge.store.transaction import SqliteTransaction
 
@@ -106,7 +107,7 @@ class Writing:
         ids = list(dict.fromkeys(row.id for row in rows))
         located = self.transaction.locate(self.absorber.tenant, ids)
         for stored in self.transaction.load(sorted(located.values())):
-            self.drafts[stored.id] = Draft(orjson.loads(stored.doc), stored, stored.key)
+            self.drafts[stored.id] = Draft(unfold(stored.doc), stored, stored.key)
         fresh: dict[str, dict[str, None]] = {}
         known = set(self.drafts)
         for row in rows:
@@ -191,7 +192,7 @@ class Writing:
                 for name, number in kinds[type_].slots.items()
                 if name in spoken
             }
-            docs = [orjson.dumps(draft.document).decode() for draft in some]
+            docs = [fold(draft.document) for draft in some]
             self.transaction.update_columns([draft.key for draft in some], docs, slots)
 
     def record(self) -> None:
@@ -249,7 +250,7 @@ def stored_row(draft: Draft, kinds: dict[str, Kind], transaction: SqliteTransact
     slots = {number: slot_of(attrs[name]) for name, number in first.slots.items() if name in attrs}
     created = stored.created if stored is not None else transaction.recorded
     return StoredRow(
-        draft.key, document["id"], orjson.dumps(document).decode(), created, transaction.recorded,
+        draft.key, document["id"], fold(document), created, transaction.recorded,
         transaction.number, slots, place, box, tuple(kind.num for kind in further),
         draft.moved or stored is None,
     )  # fmt: skip

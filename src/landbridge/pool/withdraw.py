@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 import polars as pl
 import pyarrow as pa
 
@@ -23,6 +22,7 @@ from landbridge.pool.single import LOCATION, Draft, Writing
 from landbridge.pool.told import Told
 from landbridge.store import reading
 from landbridge.store.contract import Kind, Stored
+from landbridge.store.document import unfold
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
@@ -140,7 +140,7 @@ def left(stored: Stored, owner: str, gone: bool, known: Hashes, datasets: set[st
     """The source's instances of an entity that no row speaks of."""
     own = [
         (name, instance.get("datasetId"))
-        for name, instances in orjson.loads(stored.doc)["attrs"].items()
+        for name, instances in unfold(stored.doc)["attrs"].items()
         if gone or name in datasets
         for instance in instances
         if instance[PROVENANCE][0] == owner
@@ -182,7 +182,7 @@ def take_away(transaction: SqliteTransaction, absorber: Absorber, part: Sequence
     writing = Writing(transaction, absorber, told)
     wanted = {one.key: one.instances for one in part}
     for stored in transaction.load(sorted(wanted)):
-        draft = Draft(orjson.loads(stored.doc), stored, stored.key, changed=True)
+        draft = Draft(unfold(stored.doc), stored, stored.key, changed=True)
         writing.drafts[stored.id] = draft
         attrs = draft.document["attrs"]
         for name, dataset in wanted[stored.key]:

@@ -32,7 +32,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An entity's row: the document is JSON text (see `model.entity`); times in microseconds."""
+    """An entity's row: the document is a text (see `store.document`); times in microseconds."""
 
     key: int
     id: str

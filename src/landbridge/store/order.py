@@ -39,6 +39,8 @@ def opened(path: Path) -> Fragment:
     if path.subs and path.subs[-1] == "observedAt":
         moment = "(SELECT instant({} ->> '$') FROM {} WHERE {} IS NOT NULL LIMIT 1)"
         return put(moment, found.value, found.tables, found.value)
+    if path.subs == ("datasetId",):  # instances stand in their order, but for a chosen claim
+        return put("(SELECT min({} ->> '$') FROM {})", found.value, found.tables)
     return put(f"(SELECT {SORTED} FROM {{}}, json_tree({{}}) AS v LIMIT 1)", found.tables, found.value)
 
 

@@ -12,6 +12,7 @@ from landbridge.model.query import Query
 from landbridge.store.compile import Layout, compile_query
 from landbridge.store.contract import Entry, Kind, Segment, Stored
 from landbridge.store.cursor import next_cursor
+from landbridge.store.document import unfold
 from landbridge.store.road import Wish, choose, wish_for_index
 from landbridge.store.schema import KIND_BITS
 
@@ -25,7 +26,7 @@ def document(stored: Stored) -> Document:
 
 
 def timed(doc: str, created: int, modified: int) -> Document:
-    found: Document = orjson.loads(doc)
+    found = unfold(doc)
     found["createdAt"] = created
     found["modifiedAt"] = modified
     return found

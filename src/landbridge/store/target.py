@@ -6,10 +6,15 @@ target value of an instance is, by its kind, its value, object(s), vocab, json, 
 
 from dataclasses import dataclass
 
+from landbridge.model.claim import DATASET
 from landbridge.model.query import Path
 from landbridge.store.fragment import Fragment, json_path, put
 
 TEXT_MEMBERS = frozenset({"observedAt", "unitCode", "datasetId"})
+DATASET_ID = (  # a claim's own follows from its owner: see `store.document`
+    "coalesce({0} -> '$.datasetId', iif({0} ->> '$.\"@\"[6]' IS NULL, NULL,"
+    f" json_quote('{DATASET}' || ({{0}} ->> '$.\"@\"[0]'))))"
+)
 TIMES = {"createdAt": '$."@"[2]', "modifiedAt": '$."@"[3]'}
 META = TEXT_MEMBERS | TIMES.keys()
 ANY_LANGUAGE = ("*",)
@@ -57,6 +62,8 @@ def target(path: Path) -> Target:
     instance = f"i{len(subs) - (meta is not None)}.value"
     if meta in TIMES:
         return Target(tables, instance, put(instance + " ->> {}", TIMES[meta]), time=True, meta=True)
+    if meta == "datasetId" and len(subs) == 1:
+        return Target(tables, instance, Fragment(DATASET_ID.format(instance)), meta=True)
     if meta:
         return Target(tables, instance, put(instance + " -> {}", json_path(meta)), meta=True)
     return Target(tables, instance, inside(instance, path.keys))
