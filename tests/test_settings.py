@@ -129,6 +129,9 @@ def test_the_environment_sets_the_machine() -> None:
     assert read_operator({}).port == 8000
     operator = read_operator({"LANDBRIDGE_PORT": "0", "LANDBRIDGE_HOST": "::1", "LANDBRIDGE_LOG_LEVEL": "DEBUG"})
     assert (operator.port, operator.host, operator.log_level) == (0, "::1", "debug")
+    operator = read_operator({"LANDBRIDGE_ALLOW_EGRESS": "10.0.0.0/8, broker.example,", "LANDBRIDGE_CONTEXTS_MAP": "m"})
+    assert (operator.allow_egress, operator.contexts_map) == (("10.0.0.0/8", "broker.example"), Path("m"))
+    assert (read_operator({}).allow_egress, read_operator({}).contexts_map) == ((), None)
 
 
 @pytest.mark.parametrize(

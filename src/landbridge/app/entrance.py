@@ -37,10 +37,24 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(rules | {Role.PUBLIC: Rule(read=True)}) if settings.public else Policy(rules)
 
 
-def contexts_of(settings: Settings) -> Contexts:
-    """The city's own JSON-LD contexts; raises InvalidSettings where a file is none."""
+def contexts_of(settings: Settings, contexts_map: Path | None = None) -> Contexts:
+    """The city's own JSON-LD contexts, and those of the operator's map. Raises InvalidSettings where a file is none."""
     documents = {path.name: read_context(path, settings.folder) for path in settings.contexts}
-    return Contexts(documents, list(documents.values()))
+    mapped = read_contexts_map(contexts_map) if contexts_map else {}
+    return Contexts(mapped | documents, list(documents.values()))
+
+
+def read_contexts_map(path: Path) -> dict[str, Any]:
+    """The contexts that an operator's map names: address -> document. Raises InvalidSettings."""
+    try:
+        found = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"The map of contexts cannot be read: {error}.", where=str(path)) from None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise InvalidSettings(
+            "The map of contexts is no JSON object of texts.", where=str(path), hint='Write {"ADDRESS": "FILE", ...}.'
+        )
+    return {address: read_context((path.parent / name).resolve(), path.parent) for address, name in found.items()}
 
 
 def read_context(path: Path, folder: Path) -> Any:

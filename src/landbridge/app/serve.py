@@ -10,7 +10,8 @@ import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -37,18 +38,26 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     open_to_all: bool = False,
+    allow_egress: Sequence[str] = (),
+    contexts_map: Path | None = None,
     ready: Callable[[str], None] = nobody,
 ) -> None:
     """Serve a city until TERM or Ctrl-C: console, APIs, push door, and its schedules and streams.
 
-    `host` and `port` stand over LANDBRIDGE_HOST and LANDBRIDGE_PORT; port 0 takes a free one. `open_to_all`: listen
-    beyond this machine although nobody needs a token. `ready` is told the address as soon as it answers.
+    `host`, `port` and `contexts_map` stand over LANDBRIDGE_HOST, LANDBRIDGE_PORT and LANDBRIDGE_CONTEXTS_MAP; port 0
+    takes a free one. `open_to_all`: listen beyond this machine although nobody needs a token. `allow_egress`: networks
+    and names beside those of LANDBRIDGE_ALLOW_EGRESS. `ready` is told the address as soon as it answers.
 
     Raises Missing or InvalidSettings for a wrong folder, Refused where it would be open to everyone by accident,
     Failed where the port is taken, Damaged where the pool cannot be opened.
     """
     settings, operator = read_settings(folder), read_operator()
     host, port = host or operator.host, operator.port if port is None else port
+    operator = replace(
+        operator,
+        allow_egress=(*operator.allow_egress, *allow_egress),
+        contexts_map=contexts_map or operator.contexts_map,
+    )
     logging.basicConfig(level=operator.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     pool = open_pool(settings)
     try:

@@ -30,7 +30,9 @@ from landbridge.app.live import Live
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
 from landbridge.errors import LandbridgeError
+from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Role
+from landbridge.model.address import read_allowed
 from landbridge.pool.pool import Pool
 from landbridge.pool.token import actor_for
 from landbridge.settings import Operator, Settings
@@ -52,7 +54,8 @@ class Site:
 
 
 def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
-    """Put the doors together; the worker starts with the application."""
+    """Put the doors together; the worker starts with the application. Raises InvalidSettings."""
+    egress = Egress(read_allowed(operator.allow_egress))
     live = Live(pool)
     beside = Beside(settings.folder, lambda news: None)
     asking = Asking(beside)
@@ -67,7 +70,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     city = City(settings.name, settings.time_zone, settings.tenant)
     console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
     routes = [
-        *ngsild.routes(pool, ngsild.Doors(callers, contexts_of(settings))),
+        *ngsild.routes(pool, ngsild.Doors(callers, contexts_of(settings, operator.contexts_map))),
         *push.routes(pool, callers, asking.ask, operator.max_body_megabytes << 20),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),
@@ -82,14 +85,14 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
 
     application = Starlette(
         routes=routes,
-        lifespan=partial(lifespan, live, beside, asking),
+        lifespan=partial(lifespan, live, beside, asking, egress),
         exception_handlers={404: missing},
     )
     return Site(application, live, beside)
 
 
 @contextlib.asynccontextmanager
-async def lifespan(live: Live, beside: Beside, asking: "Asking", _: Starlette) -> AsyncIterator[None]:
+async def lifespan(live: Live, beside: Beside, asking: "Asking", egress: Egress, _: Starlette) -> AsyncIterator[None]:
     """Run the watch for changes and the worker as long as requests are answered."""
     asking.loop = asyncio.get_running_loop()
     # each thread that reads keeps a connection with its own cache, and two cores have no use for more
@@ -103,6 +106,7 @@ async def lifespan(live: Live, beside: Beside, asking: "Asking", _: Starlette) -
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        egress.close()
 
 
 class Asking:

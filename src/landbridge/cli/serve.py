@@ -22,13 +22,36 @@ Examples:
     "--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: LANDBRIDGE_PORT or 8000]"
 )
 @click.option("--open", "open_to_all", is_flag=True, help="Listen on a public address although there is no token.")
-def serve(folder: Path, host: str | None, port: int | None, open_to_all: bool) -> None:
+@click.option(
+    "--allow-egress", metavar="NETWORK_OR_NAME", multiple=True,
+    help="Let notifications, @contexts and registered sources be called there although it is not public. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--contexts-map", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON object from @context address to file: these are read, not fetched.",
+)  # fmt: skip
+def serve(
+    folder: Path,
+    host: str | None,
+    port: int | None,
+    open_to_all: bool,
+    allow_egress: tuple[str, ...],
+    contexts_map: Path | None,
+) -> None:
     """Run a city: pull its sources when they are due, follow its streams, and serve the API and the console.
 
     Ends cleanly with Ctrl-C or TERM. Without a token only this machine may ask; on another address it does not
     start before there is one, unless --open says that this is meant.
     """
-    run(folder, host=host, port=port, open_to_all=open_to_all, ready=tell_address)
+    run(
+        folder,
+        host=host,
+        port=port,
+        open_to_all=open_to_all,
+        allow_egress=allow_egress,
+        contexts_map=contexts_map,
+        ready=tell_address,
+    )
 
 
 def tell_address(address: str) -> None:

@@ -5,7 +5,6 @@ file's age is kept in the cursor, so that an unchanged file is not read again. A
 by being there; a redirect from it to a loopback or private address is not.
 """
 
-import ipaddress
 import socket
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 
 from landbridge.errors import Invalid, InvalidSettings, Missing, Refused, TooMuch, Unreachable
+from landbridge.model.address import is_public
 from landbridge.sources.contract import Declaration
 from landbridge.sources.declaration import Keys
 from landbridge.sources.secret import fill
@@ -222,13 +222,6 @@ def refuse_private_peer(answer: httpx.Response, url: httpx.URL, where: str) -> N
     peer = stream.get_extra_info("server_addr") if stream is not None else None
     if peer and not is_public(str(peer[0])):
         raise refused(url, where)
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is neither loopback, private, link-local nor otherwise reserved."""
-    number = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(number, "ipv4_mapped", None)
-    return (mapped or number).is_global and not number.is_multicast
 
 
 def refused(url: httpx.URL, where: str) -> Refused:
