@@ -85,6 +85,29 @@ CREATE TABLE shelf (
   shelf TEXT NOT NULL, tenant TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
   created INTEGER NOT NULL, modified INTEGER NOT NULL, PRIMARY KEY (shelf, tenant, id)) WITHOUT ROWID;
 CREATE TABLE shelf_version (shelf TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX shelf_modified ON shelf (shelf, modified);
+CREATE TABLE shelf_gone (
+  shelf TEXT NOT NULL, tenant TEXT NOT NULL, id TEXT NOT NULL, gone INTEGER NOT NULL,
+  PRIMARY KEY (shelf, tenant, id)) WITHOUT ROWID;
+CREATE INDEX shelf_gone_when ON shelf_gone (shelf, gone);
+
+-- Subscribed: which entities somebody wants to hear of ('' is any), how often; what commits did to them, until that
+-- is matched; what is to be delivered, until it is (`dead`: until an operator sees to it); how deliveries went.
+CREATE TABLE interest (
+  tenant TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, attribute TEXT NOT NULL, uses INTEGER NOT NULL,
+  PRIMARY KEY (tenant, type, id, attribute)) WITHOUT ROWID;
+CREATE TABLE change (
+  rank INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, recorded INTEGER NOT NULL,
+  created INTEGER NOT NULL, modified INTEGER NOT NULL, before TEXT, after TEXT);
+CREATE TABLE delivery (
+  shelf TEXT NOT NULL, tenant TEXT NOT NULL, subscription TEXT NOT NULL, rank INTEGER NOT NULL,
+  notification TEXT NOT NULL, body BLOB NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 0,
+  dead INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (shelf, tenant, subscription, rank)) WITHOUT ROWID;
+CREATE INDEX delivery_dead ON delivery (dead) WHERE dead;
+CREATE TABLE delivered (
+  shelf TEXT NOT NULL, tenant TEXT NOT NULL, subscription TEXT NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (shelf, tenant, subscription)) WITHOUT ROWID;
 """
 
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)

@@ -30,6 +30,7 @@ def put(transaction: SqliteTransaction, shelf: str, tenant: str, id_: str, body:
         " ON CONFLICT (shelf, tenant, id) DO UPDATE SET body = excluded.body, modified = excluded.modified",
         (shelf, tenant, id_, orjson.dumps(body).decode(), transaction.recorded, transaction.recorded),
     )
+    transaction.connection.execute("DELETE FROM shelf_gone WHERE shelf=? AND tenant=? AND id=?", (shelf, tenant, id_))
     grow(transaction, shelf)
 
 
@@ -38,6 +39,9 @@ def remove(transaction: SqliteTransaction, shelf: str, tenant: str, id_: str) ->
     transaction.connection.execute("DELETE FROM shelf WHERE shelf=? AND tenant=? AND id=?", (shelf, tenant, id_))
     found = transaction.connection.changes() > 0
     if found:
+        transaction.connection.execute(
+            "INSERT OR REPLACE INTO shelf_gone VALUES (?, ?, ?, ?)", (shelf, tenant, id_, transaction.recorded)
+        )
         grow(transaction, shelf)
     return found
 
@@ -77,6 +81,19 @@ def everything(connection: apsw.Connection, shelf: str) -> Iterator[Kept]:
         "SELECT tenant, id, body, created, modified FROM shelf WHERE shelf=? ORDER BY tenant, id", (shelf,)
     )
     return map(kept, rows)
+
+
+def since(connection: apsw.Connection, shelf: str, moment: int) -> tuple[list[Kept], list[tuple[str, str, int]]]:
+    """What was put on a shelf after a moment, and what was taken from it: (tenant, id, when). Oldest first."""
+    put_there = connection.execute(
+        "SELECT tenant, id, body, created, modified FROM shelf WHERE shelf=? AND modified>?"
+        " ORDER BY modified, tenant, id",
+        (shelf, moment),
+    )
+    gone = connection.execute(
+        "SELECT tenant, id, gone FROM shelf_gone WHERE shelf=? AND gone>? ORDER BY gone, tenant, id", (shelf, moment)
+    )
+    return [kept(row) for row in put_there], list(gone)
 
 
 def version(connection: apsw.Connection, shelf: str) -> int:

@@ -96,6 +96,7 @@ class SqliteStore:
         self.closed = False
         self.shared = threading.RLock() if path == ":memory:" else None
         self.wal_pages = 0
+        self.told: Callable[[], None] | None = None  # called after each commit of this process, by its writer
         self.writer = self.open_writer()
         self.thread = threading.Thread(target=self.run, name="store-writer", daemon=True)
         self.thread.start()
@@ -174,6 +175,8 @@ class SqliteStore:
                 answer.set_result(value)
             else:
                 answer.set_exception(reason)
+        if self.told is not None:
+            self.told()
         if self.wal_pages > WAL_PAGES:
             self.checkpoint("PASSIVE")
 

@@ -8,6 +8,7 @@ import apsw
 import orjson
 
 from landbridge.store.cell import cell
+from landbridge.store.change import Watch
 from landbridge.store.contract import Entry, Kind, Row, Segment, Stored
 from landbridge.store.schema import KIND_BITS, SLOTS
 
@@ -29,6 +30,7 @@ class SqliteTransaction:
         self.connection = connection
         self.number = number
         self.recorded = recorded
+        self.watch = Watch(connection, number, recorded)
 
     def kind(self, tenant: str, type_: str, attributes: Iterable[str] = ()) -> Kind:
         """The kind, made where it is new; `attributes` get slots while there are any."""
@@ -97,6 +99,7 @@ class SqliteTransaction:
         for row in rows:
             self.put_extra(row)
             self.put_box(row)
+        self.watch.inserted(tenant, rows)
 
     def insert_columns(self, tenant: str, kind: Kind, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write new entities of one kind given as columns: key, id, doc, lon, lat, cell, box, and `s3` ... for slots.
@@ -124,9 +127,11 @@ class SqliteTransaction:
             )
         if boxes or "cell" in columns:
             self.connection.execute("UPDATE kind SET located=1 WHERE num=?", (kind.num,))
+        self.watch.inserted_columns(tenant, kind, columns)
 
     def update(self, rows: Sequence[Row]) -> None:
         """Write entities that exist."""
+        self.watch.updating(rows)
         self.connection.executemany(UPDATE, (self.changed(row) for row in rows))
         for row in rows:
             if row.moved:
@@ -137,6 +142,7 @@ class SqliteTransaction:
 
     def update_columns(self, keys: Sequence[int], docs: Sequence[str], slots: Mapping[int, Sequence[Any]]) -> None:
         """Write documents, and some of their slots, of entities that exist; places and types are as they were."""
+        self.watch.updating_columns(keys, docs)
         assignments = "".join(f", s{int(number)}=?" for number in slots)
         self.connection.executemany(
             f"UPDATE entity SET modified={self.recorded:d}, version={self.number:d}, doc=?{assignments} WHERE key=?",
@@ -171,6 +177,7 @@ class SqliteTransaction:
 
     def delete(self, tenant: str, stored: Sequence[Stored]) -> None:
         """Remove entities; their journal stays."""
+        self.watch.deleted(tenant, stored)
         for row in stored:
             self.connection.execute("DELETE FROM name WHERE tenant=? AND id=?", (tenant, row.id))
             for statement in (
