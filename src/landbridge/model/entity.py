@@ -27,11 +27,14 @@ KINDS: Mapping[str, str] = {  # kind of attribute -> the member that holds its v
     "ListRelationship": "objectList",
 }
 VALUE_MEMBERS = tuple(dict.fromkeys(KINDS.values()))
-META = ("unitCode", "observedAt", "datasetId", "objectType", "valueType")
+SEALED = ("entityIdSealed", "entityTypeSealed")  # what an ngsildproof is about (annex C.11)
+META = ("unitCode", "observedAt", "expiresAt", "datasetId", "objectType", "valueType", *SEALED)
 PROVENANCE = "@"
 API = "api"  # the owner of what clients write
+NULL = "urn:ngsi-ld:null"  # the NGSI-LD Null: in an update, what has it is deleted (4.5.0)
+SIMPLE = "@simple"  # marks an instance of a simplified merge, whose kind is that of what is there
 SYSTEM = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId"})  # NGSI-LD 4.8: given, never taken
-NOT_SUBS = frozenset({"type", PROVENANCE, *VALUE_MEMBERS, *META, *SYSTEM})
+NOT_SUBS = frozenset({"type", PROVENANCE, SIMPLE, *VALUE_MEMBERS, *META, *SYSTEM})
 
 
 class Provenance(NamedTuple):
@@ -77,6 +80,11 @@ def is_geometry(value: object) -> bool:
 def as_text(value: object) -> str:
     """A text, or nothing in place of anything else."""
     return value if isinstance(value, str) else ""
+
+
+def deletes(instance: Mapping[str, Any]) -> bool:
+    """Whether an instance as it was parsed says that the one with its datasetId goes."""
+    return bool(instance.get("value") == NULL)
 
 
 def in_order(instances: Sequence[Instance]) -> Instances:

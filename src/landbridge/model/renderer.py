@@ -81,6 +81,7 @@ def head(document: Document, how: Rendering) -> dict[str, Any]:
         shown["scope"] = scope[0] if len(scope) == 1 else scope
     if how.system:
         shown |= {name: format_instant(document[name]) for name in ("createdAt", "modifiedAt") if name in document}
+        shown |= {name: document[name] for name in ("expiresAt",) if name in document}
     return shown
 
 
@@ -113,8 +114,8 @@ def normalized(instance: Instance, how: Rendering) -> dict[str, Any]:
         text, tag = best_text(instance["languageMap"], how.language)
         shown = {"type": "Property", "value": text, "lang": tag}
     for name in META:
-        if name in instance:
-            words = name in ("objectType", "valueType")
+        if name in instance and (name != "expiresAt" or how.system):
+            words = name in ("objectType", "valueType", "entityTypeSealed")
             shown[name] = words_out(instance[name], how.terms) if words else instance[name]
     for name, sub in subs_of(instance):
         inner = [normalized(one, how) for one in sub] if isinstance(sub, list) else normalized(sub, how)

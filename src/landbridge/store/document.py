@@ -23,7 +23,7 @@ MARKED = 7  # members of a provenance with a mark
 
 def fold(document: Mapping[str, Any]) -> str:
     """The text of a document: its id, types, scope and attributes."""
-    kept = {name: document[name] for name in ("id", "type", "scope") if name in document}
+    kept = {name: document[name] for name in ("id", "type", "scope", "expiresAt") if name in document}
     kept["attrs"] = {name: folded(instances) for name, instances in document["attrs"].items()}
     return orjson.dumps(kept).decode()
 
