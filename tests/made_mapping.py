@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from landbridge.sources.contract import Declaration
-from landbridge.sources.mapping import Mapped, Mapper, open_mapper
+from landbridge.sources.mapping.mapper import Mapped, Mapper, open_mapper
 
 
 @dataclass

@@ -11,8 +11,8 @@ from landbridge.sources.contract import Declaration
 from landbridge.sources.csv import open_source
 from landbridge.sources.expectation import Checks
 from landbridge.sources.expected import EXPECTATIONS, FORMS, KEYS, read_expected
-from landbridge.sources.mapping import Mapped, Mapper, open_mapper
 from landbridge.sources.mapping.engine import Engine
+from landbridge.sources.mapping.mapper import Mapped, Mapper, open_mapper
 
 AIR = Path(__file__).parents[1] / "data/air_quality"
 PLAIN = "select 'urn:x:' || id as id, 'Thing' as type, v as value from source"

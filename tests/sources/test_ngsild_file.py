@@ -13,7 +13,7 @@ from landbridge.errors import Invalid, LandbridgeError
 from landbridge.model.column import plan_columns
 from landbridge.sources.contract import ROW, Batch, Declaration
 from landbridge.sources.file import FileSource
-from landbridge.sources.mapping import open_mapper
+from landbridge.sources.mapping.mapper import open_mapper
 from landbridge.sources.ngsild_file import open_source
 
 DATA = Path(__file__).parents[1] / "data" / "smart_data_models"

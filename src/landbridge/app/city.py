@@ -33,7 +33,7 @@ from landbridge.sources import run
 from landbridge.sources.contract import Declaration
 from landbridge.sources.declaration import FILE, read_declaration
 from landbridge.sources.gather import Tell, tell_nobody
-from landbridge.sources.mapping import MappingFile, mapping_paths, read_mappings
+from landbridge.sources.mapping.mapper import MappingFile, mapping_paths, read_mappings
 
 
 @dataclass

@@ -7,7 +7,7 @@ from landbridge.model.claim import ClaimRule, Claims
 from landbridge.model.instant import parse_duration
 from landbridge.settings import FILE, Rule, Settings
 from landbridge.sources.contract import Declaration
-from landbridge.sources.mapping import MappingFile
+from landbridge.sources.mapping.mapper import MappingFile
 
 Expand = Callable[[str], str]
 

@@ -20,7 +20,7 @@ from landbridge.settings import FILE, Settings, read_settings
 from landbridge.sources.contract import Declaration
 from landbridge.sources.declaration import read_declaration
 from landbridge.sources.gather import Progress
-from landbridge.sources.mapping import MappingFile, mapping_paths, read_mappings
+from landbridge.sources.mapping.mapper import MappingFile, mapping_paths, read_mappings
 
 CITY = ""  # the name under which findings of the city itself stand
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from landbridge.sources.contract import Declaration
 from landbridge.sources.declaration import FILE
-from landbridge.sources.mapping import mapping_paths
+from landbridge.sources.mapping.mapper import mapping_paths
 from landbridge.sources.mapping.reference import read_reference
 
 VERSION = "1"  # raised where the same mapping of the same rows comes to mean something else

@@ -17,7 +17,7 @@ from landbridge.errors import InvalidMapping, LandbridgeError
 from landbridge.model.feed import Delivery, RejectedRow
 from landbridge.sources.contract import Batch, Cursor
 from landbridge.sources.gather import Progress, rejects_alone
-from landbridge.sources.mapping import Mapped, Mapper, Rejected, open_mapper
+from landbridge.sources.mapping.mapper import Mapped, Mapper, Rejected, open_mapper
 from landbridge.sources.rejected import clean, redacted, told
 from landbridge.sources.spool import Numbering, Rows, held_rows, numbered
 

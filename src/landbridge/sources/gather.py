@@ -16,7 +16,7 @@ from landbridge.errors import Failed
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import Delivery, RejectedRow
 from landbridge.sources.contract import Batch, Cursor, Declaration
-from landbridge.sources.mapping import Mapped, Mapper, open_mapper
+from landbridge.sources.mapping.mapper import Mapped, Mapper, open_mapper
 from landbridge.sources.rejected import RejectSpool
 from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
 

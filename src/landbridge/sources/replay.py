@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from landbridge.model.feed import Raw
 from landbridge.sources.contract import Declaration
-from landbridge.sources.mapping import MappingFile
+from landbridge.sources.mapping.mapper import MappingFile
 from landbridge.sources.record_table import as_text
 from landbridge.sources.rejected import CUT, HELD_BACK
 

@@ -47,7 +47,7 @@ from landbridge.sources.gather import (
     tell_nobody,
 )
 from landbridge.sources.kind import find_kind
-from landbridge.sources.mapping import Mapped, Mapper, open_mapper
+from landbridge.sources.mapping.mapper import Mapped, Mapper, open_mapper
 from landbridge.sources.replay import alone, raw_of, rows_of, whole_row
 
 LOG = logging.getLogger("landbridge.run")

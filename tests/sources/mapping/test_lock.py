@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from landbridge.errors import Failed, InvalidMapping, LandbridgeError, TooMuch
-from landbridge.sources.mapping import open_mapper
+from landbridge.sources.mapping.mapper import open_mapper
 from made_mapping import declare, mapped, numbered
 
 ROWS = {"id": ["1", "2"], "x": ["a", "b"]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from landbridge.errors import InvalidMapping, InvalidSettings
-from landbridge.sources.mapping import open_mapper, read_mappings
+from landbridge.sources.mapping.mapper import open_mapper, read_mappings
 from made_mapping import declare, mapped
 
 ROWS = {"id": ["1", "2"], "x": ["a", "b"]}

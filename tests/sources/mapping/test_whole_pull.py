@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from landbridge.errors import InvalidMapping
 from landbridge.model.column import META_SUFFIXES, VALUE_SUFFIXES, plan_columns
-from landbridge.sources.mapping import open_mapper
+from landbridge.sources.mapping.mapper import open_mapper
 from made_mapping import Outcome, declare, mapped, numbered, one
 
 

@@ -138,9 +138,18 @@ class Worker:
             send(self.out, header, pack(table.drop_columns([n for n in table.column_names if n == "row"])))
 
 
+class WithoutPandas:
+    """Hides pandas from this process: Arrow loads it where it is installed, 35 MB and 0.2 s for nothing."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("The mapping's process does without pandas.", name=name)
+
+
 def main() -> None:
     """Serve the parent until the pipe ends."""
     threading.Thread(target=watch_parent, args=(os.getppid(),), daemon=True).start()
+    sys.meta_path.insert(0, WithoutPandas())
     source, out = os.fdopen(os.dup(0), "rb", 1 << 20), os.fdopen(os.dup(1), "wb", 1 << 20)
     os.dup2(2, 1)  # a stray print must not reach the frames
     worker = Worker(out)

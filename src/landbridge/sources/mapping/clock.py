@@ -11,12 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from landbridge.errors import InvalidSettings
+from landbridge.sources.mapping.rowhash import laid_out, whole
 
 FIRST, LAST = 1890, 2110  # the years whose changes are looked up; the offset is constant outside
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 FINE, SKIPPED, TWICE = 0, 1, 2
+AROUND = 36 * 3600 * SECOND  # farther from a time than any change that it may be read by
+ZERO = np.uint8(48)
+SHAPES = {10: "0000-00-00", 16: "0000-00-00 00:00", 19: "0000-00-00 00:00:00"}  # by length
+DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)  # of each month
+YEAR_1970 = 719_162  # days from the year 1
+BEFORE = np.concatenate(([0, 0], np.cumsum(DAYS[1:-1])))  # days of a year before each month
 
 
 class LocalClock:
@@ -40,8 +47,8 @@ class LocalClock:
 
     def resolve(self, local: Ints) -> tuple[Ints, Ints, Ints]:
         """Local microseconds as two candidate instants and a state: FINE, SKIPPED or TWICE."""
-        before = local - self.offset_at(local - 36 * 3600 * SECOND)
-        after = local - self.offset_at(local + 36 * 3600 * SECOND)
+        before = local - self.offset_at(local - AROUND)
+        after = local - self.offset_at(local + AROUND)
         fits_before = before + self.offset_at(before) == local
         fits_after = after + self.offset_at(after) == local
         state = np.where(fits_before & fits_after & (before != after), TWICE, FINE)
@@ -60,9 +67,67 @@ class LocalClock:
         wrong = (state == SKIPPED) | ((state == TWICE) & (self.ambiguous == "reject")) | missing(times)
         return pa.array(chosen, pa.timestamp("us", tz="UTC"), mask=wrong)
 
+    def plain(self, texts: pa.ChunkedArray) -> pa.Array:
+        """The instants of local times written as 2020-03-26, 2020-03-26 14:00 or 2020-03-26 14:00:00 (or with a T).
+
+        Null for all that is written otherwise, is no time, or is not there once: others find out what it is.
+        """
+        count = len(texts)
+        local, good = np.zeros(count, np.int64), np.zeros(count, bool)
+        begin, size, data = laid_out(whole(texts))
+        for length, shape in SHAPES.items():
+            at = np.flatnonzero(size == length)
+            if len(at):
+                local[at], good[at] = read_shape(signs(begin[at], length, data), shape)
+        if not good.any():
+            return pa.nulls(count, pa.timestamp("us", tz="UTC"))
+        low, high = int(local[good].min()) - AROUND, int(local[good].max()) + AROUND
+        first, last = np.searchsorted(self.moments, (low, high), side="right").tolist()
+        if first == last:  # nothing changes around these times
+            return pa.array(local - self.offsets[first], pa.timestamp("us", tz="UTC"), mask=~good)
+        earlier, _, state = self.resolve(local)
+        return pa.array(earlier, pa.timestamp("us", tz="UTC"), mask=~(good & (state == FINE)))
+
     def states(self, times: pa.ChunkedArray) -> pa.Array:
         """0 for a time that is there once, 1 for a skipped one, 2 for one that comes twice."""
         return pa.array(self.resolve(micros(times))[2].astype(np.int8), pa.int8())
+
+
+def signs(begin: Ints, length: int, data: Any) -> Any:
+    """Texts of one length as rows of their first, second ... signs."""
+    first, last = int(begin[0]), int(begin[-1]) + length
+    if last - first == len(begin) * length:  # one behind the other
+        return np.ascontiguousarray(data[first:last].reshape(-1, length).T)
+    return data[begin + np.arange(length)[:, np.newaxis]]
+
+
+def read_shape(written: Any, shape: str) -> tuple[Ints, Any]:
+    """Times of one length, given as `signs`: their microseconds, and which of them are times."""
+    good = np.ones(written.shape[1], bool)
+    digits = written - ZERO  # wraps around below zero
+    for place, sign in enumerate(shape):
+        if sign == "0":
+            good &= digits[place] <= 9
+        else:
+            good &= (written[place] == ord(sign)) | ((written[place] == ord("T")) & (sign == " "))
+    number = digits.astype(np.int32)
+    year = number[0] * 1000 + number[1] * 100 + number[2] * 10 + number[3]
+    month, day = number[5] * 10 + number[6], number[8] * 10 + number[9]
+    good &= (year >= 1) & (month >= 1) & (month <= 12)
+    month[~good] = 1
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    good &= (day >= 1) & (day <= DAYS[month] + (leap & (month == 2)))
+    past = year - 1
+    days = (
+        past * 365 + past // 4 - past // 100 + past // 400 + BEFORE[month] + (leap & (month > 2)) + day - 1 - YEAR_1970
+    )
+    seconds = days.astype(np.int64) * 86_400
+    for place, worth, most in ((11, 3600, 23), (14, 60, 59), (17, 1, 59)):
+        if place < len(shape):
+            part = number[place] * 10 + number[place + 1]
+            good &= part <= most
+            seconds += part * worth
+    return seconds * SECOND, good
 
 
 def micros(times: pa.ChunkedArray) -> Ints:

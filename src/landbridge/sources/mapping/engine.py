@@ -18,9 +18,10 @@ from landbridge.errors import InvalidMapping, InvalidSettings, TooMuch
 from landbridge.model.column import RowPlan
 from landbridge.sources.expectation import FAILED_SCHEMA
 from landbridge.sources.mapping.function import define, install
-from landbridge.sources.mapping.normal import REASON, literal, normalise, quoted
+from landbridge.sources.mapping.normal import REASON, Wrapped, literal, normalise, quoted
 from landbridge.sources.mapping.reject import Notebook, Notes, Noting, halve
 from landbridge.sources.mapping.rewrite import Carrying, render, with_rows
+from landbridge.sources.mapping.rowhash import plain_uris, with_hashes
 from landbridge.sources.mapping.statement import (
     FAILED,
     Node,
@@ -48,7 +49,7 @@ class Job:
     text: str
     statement: Statement
     sql: str  # the SELECT with `_row` carried
-    wrapped: dict[str, tuple[str, RowPlan]] = field(default_factory=dict)  # by the tables' columns
+    wrapped: dict[str, Wrapped] = field(default_factory=dict)  # by the tables' columns
 
 
 class Engine:
@@ -144,15 +145,23 @@ class Engine:
 
     def run(self, job: Job, read: int) -> Iterator[tuple[RowPlan, pa.Table, list[tuple[int, str]]]]:
         """Run a mapping over the registered tables of `read` rows; yield its rows and rejects in parts."""
-        sql, plan = self.wrap(job, job.sql)
+        wrapped = self.wrap(job, job.sql)
         try:
-            out = list(self.collect(sql, job, read))
+            out = self.quickly(wrapped, job, read) or list(self.collect(wrapped.sql, job, read))
         except duckdb.Error as error:
             out = self.recover(job, read, error)
         for table, rejects in out:
-            yield plan, table, rejects
+            yield wrapped.plan, with_hashes(table, wrapped.plan), rejects
 
-    def wrap(self, job: Job, sql: str) -> tuple[str, RowPlan]:
+    def quickly(self, wrapped: Wrapped, job: Job, read: int) -> list[Out]:
+        """Map rows one by one without a look at each URI; nothing where one of them has to be looked at."""
+        if not job.statement.rowwise or job.statement.multiplies:
+            return []
+        out = list(self.collect(wrapped.quick, job, read))
+        good = all(plain_uris(table.column(name)) for table, _ in out for name in wrapped.uris)
+        return out if good else []
+
+    def wrap(self, job: Job, sql: str) -> Wrapped:
         """The SQL with its normalising SELECT, made once for the columns that the tables have."""
         schema = sql + repr(
             [(name, self.tables[name].schema.names) for name in job.statement.tables if name in self.tables]
@@ -242,7 +251,7 @@ class Engine:
             for _ in range(3):
                 self.only(held, bad=list(notes))
                 try:
-                    out = list(self.collect(self.wrap(job, job.sql)[0], job, read))
+                    out = list(self.collect(self.wrap(job, job.sql).sql, job, read))
                     return [*out, (out[0][0].slice(0, 0), sorted(notes.items()))]
                 except duckdb.Error as again:
                     error = again
@@ -286,7 +295,7 @@ class Engine:
         def fails(part: list[int]) -> str | None:
             self.only(held, part=part)
             try:
-                for _ in self.collect(self.wrap(job, job.sql)[0], job, len(part)):
+                for _ in self.collect(self.wrap(job, job.sql).sql, job, len(part)):
                     pass
             except duckdb.Error as error:
                 return explained(error)[0]

@@ -36,6 +36,7 @@ def install(connection: duckdb.DuckDBPyConnection, time_zone: str, ambiguous: st
         ("__gcj02_geojson", gcj02_geojson, ["VARCHAR"], "VARCHAR"),
         ("__gcj02_point", gcj02_points, ["DOUBLE", "DOUBLE"], "DOUBLE[]"),
         ("__local_instant", clock.instants, ["TIMESTAMP"], "TIMESTAMP WITH TIME ZONE"),
+        ("__plain_instant", clock.plain, ["VARCHAR"], "TIMESTAMP WITH TIME ZONE"),
         ("__local_state", clock.states, ["TIMESTAMP"], "TINYINT"),
     ):
         define(connection, name, function, arguments, result)
@@ -92,16 +93,16 @@ def time_macros(zone: str) -> tuple[str, ...]:
             " else __state(t, said) end"
         ),
         "__said(d, h, m) as cast(d as varchar) || ' ' || cast(h as varchar) || ':' || cast(m as varchar)",
-        # most times are written so: one look spares them the ways of writing above
-        r"__plain(x) as regexp_full_match(cast(x as varchar), '\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?')",
+        # most times are written plainly and read at once; only the others go through the ways of writing above
+        "__odd(x) as case when __plain_instant(cast(x as varchar)) is null then x end",
         (
-            "__moment(x) as case when __plain(x) then __local_instant(try_cast(cast(x as varchar) as timestamp))"
-            " when __zoned(__iso(x)) then try_cast(__iso(x) as timestamptz)"
+            "__written(x) as case when __zoned(__iso(x)) then try_cast(__iso(x) as timestamptz)"
             " else __local_instant(try_cast(__iso(x) as timestamp)) end"
         ),
+        "__moment(x) as coalesce(__plain_instant(cast(x as varchar)), __written(__odd(x)))",
         (
             "__local_time_problem(x) as case when __blank(x) or __moment(x) is not null then null"
-            " else __time_problem(try_cast(__iso(x) as timestamp), cast(x as varchar)) end,"
+            " else __time_problem(try_cast(__iso(__odd(x)) as timestamp), cast(x as varchar)) end,"
             " (d, h) as case when __local_instant(__at(d, h, 0)) is null"
             " then __time_problem(__at(d, h, 0), __said(d, h, '00')) end,"
             " (d, h, m) as case when __local_instant(__at(d, h, m)) is null"

@@ -25,7 +25,7 @@ class Normal:
     sql: str
     checks: tuple[tuple[str, str], ...] = ()
     json: bool = False  # a plain column that turned out to hold JSON
-    time: bool = False  # an instant
+    uri: bool = False  # what it holds has to be a URI
 
 
 def quoted(name: str) -> str:
@@ -38,8 +38,18 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def normalise(sql: str, names: Sequence[str], types: Sequence[str], where: str) -> tuple[str, RowPlan]:
-    """Wrap the mapping's SQL; `names` and `types` are what it gives. Answers the SQL to run and the columns' plan."""
+@dataclass(frozen=True)
+class Wrapped:
+    """The SQL to run and the columns' plan. `quick` is the SQL without the look at each of the columns `uris`."""
+
+    sql: str
+    quick: str
+    plan: RowPlan
+    uris: tuple[str, ...]
+
+
+def normalise(sql: str, names: Sequence[str], types: Sequence[str], where: str) -> Wrapped:
+    """Wrap the mapping's SQL; `names` and `types` are what it gives."""
     kinds = dict(zip(names, types, strict=True))
     plan = plan_columns([name for name in names if name != ROW], where)
     columns = row_columns(plan, kinds, where)
@@ -54,11 +64,22 @@ def normalise(sql: str, names: Sequence[str], types: Sequence[str], where: str) 
     ordered = [made[name] for name in names if name in made]
     plan = as_read(plan, frozenset(column.name for column in ordered if column.json))
     row = f"try_cast({quoted('row')} as bigint)" if plan.row else (quoted(ROW) if ROW in kinds else "null::bigint")
-    checks = [check for column in ordered for check in column.checks]
-    reason = "case " + " ".join(f"when {test} then {why}" for test, why in checks) + " end"
     selected = ", ".join(f"{column.sql} as {quoted(column.name)}" for column in ordered)
-    inner = f"select {selected}, {row} as {ROW}, {reason} as {REASON} from ({sql}) as m"
-    return f"select *, {key_sql(plan)} as {KEY}, {hash_sql(ordered)} as {HASH} from ({inner}) as n", plan
+    full, quick = (
+        f"select {selected}, {row} as {ROW}, {reason(ordered, uris)} as {REASON} from ({sql}) as m"
+        for uris in (True, False)
+    )
+    return Wrapped(full, quick, plan, tuple(column.name for column in ordered if column.uri))
+
+
+def reason(columns: Sequence[Normal], uris: bool) -> str:
+    """The first reason that there is against a row; with a look at its URIs or without."""
+    checks = [
+        check
+        for column in columns
+        for check in (*column.checks, *([uri_check(column.name, column.sql)] if uris and column.uri else []))
+    ]
+    return "case " + " ".join(f"when {test} then {why}" for test, why in checks) + " end"
 
 
 def plan_values(plan: RowPlan) -> list[ValueColumn]:
@@ -87,13 +108,13 @@ def row_columns(plan: RowPlan, kinds: dict[str, str], where: str) -> list[Normal
     for attribute in plan.attributes:
         if attribute.dataset_id:
             text = text_column(attribute.dataset_id, kinds[attribute.dataset_id])
-            columns.append(replace(text, checks=(uri_check(attribute.dataset_id, text.sql),)))
+            columns.append(replace(text, uri=True))
     return columns
 
 
 def id_column(kind: str) -> Normal:
     sql = text_column("id", kind).sql
-    return Normal("id", sql, ((f"{sql} is null or {sql} = ''", "'no id'"), uri_check("id", sql)))
+    return Normal("id", sql, ((f"{sql} is null or {sql} = ''", "'no id'"),), uri=True)
 
 
 def uri_check(name: str, sql: str) -> tuple[str, str]:
@@ -120,7 +141,7 @@ def time_column(name: str, kind: str, where: str) -> Normal:
     column = quoted(name)
     if kind.startswith("TIMESTAMP WITH TIME ZONE"):
         finite = (f"not isfinite({column})", literal(f"column {name}: no finite time"))
-        return Normal(name, column, (finite,), time=True)
+        return Normal(name, column, (finite,))
     if not kind.startswith(("VARCHAR", "DATE", "TIMESTAMP", '"NULL"', "NULL")):
         raise InvalidMapping(
             f"Column '{name}' is a {kind} and no time.",
@@ -129,7 +150,7 @@ def time_column(name: str, kind: str, where: str) -> Normal:
         )
     problem = literal(f"column {name}: ") + f" || __local_time_problem({column})"
     checks = ((f"__local_time_problem({column}) is not null", problem),)
-    return Normal(name, f"__moment({column})", checks, time=True)
+    return Normal(name, f"__moment({column})", checks)
 
 
 def normal_value(value: ValueColumn, kind: str, where: str) -> Normal:
@@ -147,7 +168,7 @@ def plain_value(value: ValueColumn, kind: str, where: str) -> Normal:
     name, column = value.column, quoted(value.column)
     if value.kind == "Relationship" and not kind.endswith("]") and kind != "JSON":
         text = text_column(name, kind)
-        return replace(text, checks=(uri_check(name, text.sql),))
+        return replace(text, uri=True)
     if kind in ("VARCHAR", "BOOLEAN"):
         return Normal(name, column)
     if kind in INTEGERS:
@@ -240,25 +261,3 @@ def geometry_value(value: ValueColumn, kind: str) -> Normal:
     sql = f"__{value.reading}({text})"
     reason = f"{literal(f'column {name}: ')} || substr({sql}, 2)"
     return Normal(name, sql, ((f"starts_with({sql}, '!')", reason),))
-
-
-def key_sql(plan: RowPlan) -> str:
-    """A row's key: id, observedAt and the datasetIds (DESIGN 4.11)."""
-    parts = ["n.id"]
-    if plan.observed_at:
-        parts.append("coalesce(cast(epoch_us(n.\"observedAt\") as varchar), '')")
-    parts += [f"coalesce({quoted(a.dataset_id)}, '')" for a in plan.attributes if a.dataset_id]
-    return hash64(" || chr(31) || ".join(parts))
-
-
-def hash_sql(columns: Sequence[Normal]) -> str:
-    """A hash over all columns; a missing value differs from an empty one."""
-    start = literal(",".join(column.name for column in columns))
-    texts = [f"epoch_us(n.{quoted(column.name)})" if column.time else f"n.{quoted(column.name)}" for column in columns]
-    parts = [f"coalesce(cast({text} as varchar), chr(30))" for text in texts]
-    return hash64(f"concat_ws(chr(31), {start}, {', '.join(parts)})")
-
-
-def hash64(text: str) -> str:
-    """The first 64 bits of a text's SHA-1: a declared hash, and the one that DuckDB computes and reads fastest."""
-    return f"cast('0x' || substr(sha1({text}), 1, 16) as ubigint)"

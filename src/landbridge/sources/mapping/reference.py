@@ -1,14 +1,14 @@
 """Reference tables: the small tables beside a mapping that its SELECT joins (crosswalks, registers of stations)."""
 
-from collections.abc import Iterator
+import importlib
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-import sqlalchemy
 
-from landbridge.errors import InvalidSettings, TooMuch, Unreachable
+from landbridge.errors import InvalidSettings, TooMuch
 from landbridge.sources.contract import Declaration
 
 ROWS = 1_000_000
@@ -33,7 +33,9 @@ def read_references(declaration: Declaration) -> dict[str, pa.Table]:
 
 def read_reference(name: str, location: str, declaration: Declaration) -> pa.Table:
     if "://" in location:
-        return read_database(name, location, declaration)
+        # loaded by name: most mappings join no database, and its library is large
+        reader = importlib.import_module("landbridge.sources.mapping.reference_database")
+        return cast(pa.Table, reader.read_database(name, location, declaration, ROWS))
     path = declaration.folder / location
     if not path.exists():
         raise InvalidSettings(
@@ -64,43 +66,3 @@ def read_csv(path: Path, name: str, declaration: Declaration) -> pa.Table:
         raise InvalidSettings(
             f"The reference table '{name}' cannot be read: {error}.", where=str(path), hint="Write it as CSV in UTF-8."
         ) from None
-
-
-def read_database(name: str, location: str, declaration: Declaration) -> pa.Table:
-    """A table of a database: `sqlite:///stations.db#stations`; a relative SQLite file lies in the source's folder."""
-    address, _, table = location.rpartition("#")
-    if not address:
-        raise InvalidSettings(
-            f"The reference table '{name}' names a database and no table.",
-            where=f"{declaration.name}/source.toml",
-            hint="Write  sqlite:///stations.db#stations",
-        )
-    try:
-        url = sqlalchemy.make_url(address)
-        if url.get_backend_name() == "sqlite" and url.database:
-            url = url.set(database=str(declaration.folder / url.database))
-        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-        described = sqlalchemy.Table(table, sqlalchemy.MetaData(), autoload_with=engine)
-        with engine.connect() as connection:
-            rows = connection.execute(sqlalchemy.select(described).limit(ROWS + 1))
-            columns = list(rows.keys())
-            values = list(zip(*rows.fetchall(), strict=True)) or [()] * len(columns)
-        engine.dispose()
-    except sqlalchemy.exc.NoSuchTableError:
-        raise InvalidSettings(
-            f"The database of '{name}' has no table '{table}'.",
-            where=f"{declaration.name}/source.toml",
-            hint="Mend [tables].",
-        ) from None
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise Unreachable(f"The database of the reference table '{name}' cannot be read: {error}.") from None
-    return pa.table(dict(zip(columns, typed(values), strict=True)))
-
-
-def typed(columns: list[tuple[object, ...]]) -> Iterator[pa.Array]:
-    """Each column with the type its values have, or as text where they differ."""
-    for values in columns:
-        try:
-            yield pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            yield pa.array([None if value is None else str(value) for value in values], pa.string())
