@@ -11,6 +11,7 @@ the command line maps them to exit codes. The tree:
     │   └── InvalidSettings      landbridge.toml or source.toml
     ├── Missing              what is asked for does not exist
     ├── Exists               what should be created is there already
+    │   └── Conflicting          what is asked for contradicts what is there
     ├── Refused              a policy says no, and why
     ├── Unauthenticated      nobody known is asking
     ├── TooMuch              a bound on size, depth, time or count is reached
@@ -76,6 +77,10 @@ class Missing(LandbridgeError):
 
 class Exists(LandbridgeError):
     """What should be created is there already."""
+
+
+class Conflicting(Exists):
+    """What is asked for contradicts what is there."""
 
 
 class Refused(LandbridgeError):

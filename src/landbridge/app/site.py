@@ -30,6 +30,7 @@ from landbridge.app.live import Live
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
 from landbridge.errors import LandbridgeError
+from landbridge.federation.reach import Reach
 from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.address import read_allowed
@@ -70,7 +71,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     city = City(settings.name, settings.time_zone, settings.tenant)
     console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
     routes = [
-        *ngsild.routes(pool, ngsild.Doors(callers, contexts_of(settings, operator.contexts_map))),
+        *ngsild.routes(pool, ngsild.Doors(callers, contexts_of(settings, operator.contexts_map), Reach(pool, egress))),
         *push.routes(pool, callers, asking.ask, operator.max_body_megabytes << 20),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),

@@ -33,7 +33,7 @@ from landbridge.pool import read, write
 from landbridge.pool.series import series
 from landbridge.pool.trace import explain
 from landbridge.pool.write import Attributes, Fragment, Written
-from landbridge.store import ledger, reading
+from landbridge.store import ledger, reading, shelf
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
@@ -193,7 +193,10 @@ class Pool:
 
     def has_tenant(self, tenant: str) -> bool:
         """Whether anything was ever written for a tenant; the default one is always there."""
-        return tenant == "" or bool(self.store.kinds(tenant))
+        if tenant == "" or self.store.kinds(tenant):
+            return True
+        with self.store.reader() as connection:
+            return shelf.has_tenant(connection, tenant)
 
     def changes(self, since: int, limit: int = 1000) -> list[Change]:
         """What the commits after `since` changed. Says no values, so no actor is asked."""

@@ -75,6 +75,16 @@ def count(connection: apsw.Connection, shelf: str, tenant: str) -> int:
     return int(found)
 
 
+def has_tenant(connection: apsw.Connection, tenant: str) -> bool:
+    """Whether any shelf has something of a tenant's."""
+    found = connection.execute(
+        "SELECT 1 FROM shelf_version AS v WHERE EXISTS"
+        " (SELECT 1 FROM shelf AS s WHERE s.shelf = v.shelf AND s.tenant = ?) LIMIT 1",
+        (tenant,),
+    ).get
+    return found is not None
+
+
 def everything(connection: apsw.Connection, shelf: str) -> Iterator[Kept]:
     """All documents of a shelf, of every tenant, in order."""
     rows = connection.execute(

@@ -2,6 +2,7 @@
 
 from landbridge.api.http.problem import Fault, Faults, NotAcceptable, NotAllowed, TooLarge, WrongMedia
 from landbridge.errors import (
+    Conflicting,
     Damaged,
     Exists,
     Invalid,
@@ -35,6 +36,7 @@ FAULTS = Faults(
         Fault(Missing, 404, TYPES + "ResourceNotFound", "Resource not found"),
         Fault(NotAllowed, 405, BLANK, "Method not allowed"),
         Fault(NotAcceptable, 406, BLANK, "Not acceptable"),
+        Fault(Conflicting, 409, TYPES + "Conflict", "Conflict"),
         Fault(Exists, 409, TYPES + "AlreadyExists", "Already exists"),
         Fault(TooLarge, 413, BLANK, "Content too large"),
         Fault(WrongMedia, 415, BLANK, "Unsupported media type"),

@@ -14,7 +14,9 @@ from landbridge.api.ngsild.fault import FAULTS
 from landbridge.api.ngsild.operation import ROOT, Table
 from landbridge.api.ngsild.origin import PROVENANCE, Origins
 from landbridge.api.ngsild.provision import Provision
+from landbridge.api.ngsild.registration import Registrations
 from landbridge.api.ngsild.type import Types
+from landbridge.federation.reach import Reach
 from landbridge.model.terms import Contexts
 from landbridge.pool.pool import Pool
 
@@ -23,15 +25,22 @@ DOOR = "ngsild"
 
 @dataclass(frozen=True)
 class Doors:
-    """Who may call, and the contexts that the city knows."""
+    """Who may call, the contexts that the city knows, and the sources that are registered with its pool."""
 
     callers: Callers
     contexts: Contexts = field(default_factory=Contexts)
+    reach: Reach | None = None
 
 
 def table(pool: Pool, doors: Doors) -> Table:
     """All operations over a pool."""
-    parts = (Entities(pool, doors.contexts), Provision(pool, doors.contexts), Types(pool, doors.contexts))
+    reach = doors.reach or Reach(pool)
+    parts = (
+        Entities(pool, doors.contexts),
+        Provision(pool, doors.contexts),
+        Types(pool, doors.contexts),
+        Registrations(pool, doors.contexts, reach.registry),
+    )
     return Table([served for part in parts for served in part.served()])
 
 

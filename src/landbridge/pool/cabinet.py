@@ -1,0 +1,123 @@
+"""Documents that clients leave beside the entities, under the same policy: one cabinet for each kind of document.
+
+Registrations, their subscriptions, snapshots and entity maps lie here. What is written is a commit like any other.
+Times are microseconds since 1970.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from landbridge.errors import Exists, Missing
+from landbridge.governance.policy import Actor
+from landbridge.pool.pool import Pool
+from landbridge.store import shelf
+from landbridge.store.shelf import Kept
+from landbridge.store.transaction import SqliteTransaction
+
+__all__ = ["Cabinet", "Kept"]
+
+Body = dict[str, Any]
+T = TypeVar("T")
+EVERYTHING = 1_000_000
+
+
+class Cabinet:
+    """The documents of one shelf. `what` names them in sentences, in the plural."""
+
+    def __init__(self, pool: Pool, name: str, what: str) -> None:
+        self.pool = pool
+        self.name = name
+        self.what = what
+        self.changed = 0  # grows with each change made here
+
+    def create(
+        self,
+        actor: Actor,
+        tenant: str,
+        id_: str,
+        body: Body,
+        check: Callable[[Sequence[Kept]], None] | None = None,
+    ) -> None:
+        """Keep a new document. `check` may raise over those that are there. Raises Exists, Refused."""
+
+        def job(transaction: SqliteTransaction) -> None:
+            if shelf.get(transaction.connection, self.name, tenant, id_) is not None:
+                raise Exists(f"There is one of the {self.what} with this id already.", where=id_)
+            if check:
+                check(self.all_of(transaction, tenant))
+            shelf.put(transaction, self.name, tenant, id_, body)
+
+        self.write(actor, tenant, id_, job)
+
+    def change(
+        self,
+        actor: Actor,
+        tenant: str,
+        id_: str,
+        edit: Callable[[Body], Body],
+        check: Callable[[Body, Sequence[Kept]], None] | None = None,
+    ) -> Body:
+        """Replace a document by what `edit` makes of it; the new one. Raises Missing, Refused."""
+
+        def job(transaction: SqliteTransaction) -> Body:
+            found = shelf.get(transaction.connection, self.name, tenant, id_)
+            if found is None:
+                raise self.missing(id_)
+            body = edit(found.body)
+            if check:
+                check(body, [one for one in self.all_of(transaction, tenant) if one.id != id_])
+            shelf.put(transaction, self.name, tenant, id_, body)
+            return body
+
+        return self.write(actor, tenant, id_, job)
+
+    def remove(self, actor: Actor, tenant: str, id_: str) -> None:
+        """Forget a document. Raises Missing, Refused."""
+
+        def job(transaction: SqliteTransaction) -> None:
+            if not shelf.remove(transaction, self.name, tenant, id_):
+                raise self.missing(id_)
+
+        self.write(actor, tenant, id_, job)
+
+    def get(self, actor: Actor, tenant: str, id_: str) -> Kept:
+        """A document. Raises Missing, Refused."""
+        with self.pool.asked(actor, "read", f"read {self.what}", id_), self.pool.store.reader() as connection:
+            found = shelf.get(connection, self.name, tenant, id_)
+        if found is None:
+            raise self.missing(id_)
+        return found
+
+    def listed(self, actor: Actor, tenant: str) -> list[Kept]:
+        """All documents of a tenant, by id. Raises Refused."""
+        with self.pool.asked(actor, "read", f"read {self.what}"):
+            return self.within(tenant)
+
+    def within(self, tenant: str) -> list[Kept]:
+        """All documents of a tenant, for who serves with them; no actor is asked."""
+        with self.pool.store.reader() as connection:
+            return shelf.page(connection, self.name, tenant, EVERYTHING)
+
+    def everything(self) -> list[Kept]:
+        """All documents of all tenants, for who serves with them; no actor is asked."""
+        with self.pool.store.reader() as connection:
+            return list(shelf.everything(connection, self.name))
+
+    def version(self) -> int:
+        """A number that changes with every change, whichever process made it."""
+        with self.pool.store.reader() as connection:
+            return shelf.version(connection, self.name)
+
+    # -- within
+
+    def write(self, actor: Actor, tenant: str, id_: str, job: Callable[[SqliteTransaction], T]) -> T:
+        with self.pool.asked(actor, "write", f"write {self.what}", id_):
+            answer = self.pool.store.write(job, tenant=tenant, actor=actor.name, request=actor.request)
+        self.changed += 1
+        return answer
+
+    def all_of(self, transaction: SqliteTransaction, tenant: str) -> list[Kept]:
+        return shelf.page(transaction.connection, self.name, tenant, EVERYTHING)
+
+    def missing(self, id_: str) -> Missing:
+        return Missing(f"There is none of the {self.what} with this id.", where=id_)
