@@ -10,7 +10,8 @@ from typing import Any
 
 from shapely.geometry import shape
 
-from landbridge.model.query import And, Between, Compare, Exists, Has, Near, OneOf, Or, Query, Spatial
+from landbridge.model.collation import parse_collation
+from landbridge.model.query import And, Between, Compare, Exists, Has, Linked, Near, OneOf, Or, Query, Spatial
 
 MISSING = object()
 VALUE = {
@@ -21,21 +22,39 @@ VALUE = {
 
 def answer(query: Query, entities: list[dict[str, Any]]) -> list[str]:
     """The ids in the order that the store must give; entities come in the order of their keys."""
-    found = [entity for entity in entities if matches(query, entity)]
-    for order in reversed(query.order):
-        known = [entity for entity in found if sort_key(order.path, entity) is not None]
-        unknown = [entity for entity in found if sort_key(order.path, entity) is None]
-        known.sort(key=lambda entity: sort_key(order.path, entity), reverse=False)
-        if order.descending:
-            known = stable_reverse(known, order.path)
-        found = known + unknown
-    return [entity["id"] for entity in found]
+    city = {entity["id"]: entity for entity in entities}
+    found = [entity for entity in entities if matches(query, entity, city)]
+    keys = []
+    for order in query.order:
+        if order.origin is not None:
+            keys.append((order.descending, lambda entity, order=order: metres_key(order, entity)))
+        descending = order.descending and order.origin is None
+        keys.append((descending, lambda entity, order=order: collated(sort_key(order.path, entity), query.collation)))
+    for descending, key in reversed(keys):
+        known = sorted((entity for entity in found if key(entity) is not None), key=key)
+        unknown = [entity for entity in found if key(entity) is None]
+        found = (stable_reverse(known, key) if descending else known) + unknown
+    return [entity["id"] for entity in found][query.offset :]
 
 
-def stable_reverse(known: list[dict[str, Any]], path: Any) -> list[dict[str, Any]]:
+def metres_key(order: Any, entity: dict[str, Any]) -> float | None:
+    first = next((one for one in entity["attrs"].get(order.path.attribute, []) if one["type"] == "GeoProperty"), None)
+    if first is None or order.path.subs or order.path.keys:
+        return None
+    return round(metres(shape(first["value"]), shape(order.origin)), 6)
+
+
+def collated(key: Any, collation: str | None) -> Any:
+    if key is None or collation is None or key[0] != 1:
+        return key
+    text = key[1].decode() if isinstance(key[1], bytes) else key[1]
+    return (1, parse_collation(collation).key(text))
+
+
+def stable_reverse(known: list[dict[str, Any]], key: Any) -> list[dict[str, Any]]:
     groups: list[list[dict[str, Any]]] = []
     for entity in known:
-        if groups and sort_key(path, groups[-1][0]) == sort_key(path, entity):
+        if groups and key(groups[-1][0]) == key(entity):
             groups[-1].append(entity)
         else:
             groups.append([entity])
@@ -45,10 +64,12 @@ def stable_reverse(known: list[dict[str, Any]], path: Any) -> list[dict[str, Any
 def sort_key(path: Any, entity: dict[str, Any]) -> Any:
     if path.attribute == "id":
         return (1, entity["id"])
+    if path.attribute == "type":
+        return (1, entity["type"][0])
     values = list(targets(path, entity))
     if not values or values[0] is None:
         return None
-    value = values[0].value if isinstance(values[0], Linked) else values[0]
+    value = values[0].value if isinstance(values[0], Pointing) else values[0]
     if path.subs and path.subs[-1] == "observedAt":
         return (0, moment(value))
     if isinstance(value, list):
@@ -60,35 +81,58 @@ def sort_key(path: Any, entity: dict[str, Any]) -> Any:
     return (0, value) if isinstance(value, int | float) else (1, value.encode())
 
 
-def matches(query: Query, entity: dict[str, Any]) -> bool:
+def matches(query: Query, entity: dict[str, Any], city: dict[str, dict[str, Any]]) -> bool:
     return (
-        (query.types is None or node(query.types, entity))
+        (query.types is None or node(query.types, entity, city))
         and (not query.ids or entity["id"] in query.ids)
         and (query.id_pattern is None or re.search(query.id_pattern, entity["id"]) is not None)
         and (not query.attrs or any(name in entity["attrs"] for name in query.attrs))
-        and (query.where is None or node(query.where, entity))
+        and (query.where is None or node(query.where, entity, city))
         and (query.scope is None or scope(query.scope, entity.get("scope", [])))
         and (query.geo is None or geo(query.geo, entity))
+        and (not query.selectors or any(selects(selector, entity, city) for selector in query.selectors))
     )
 
 
-def node(tree: Any, entity: dict[str, Any]) -> bool:
+def selects(selector: Any, entity: dict[str, Any], city: dict[str, dict[str, Any]]) -> bool:
+    return (
+        (selector.types is None or node(selector.types, entity, city))
+        and (not selector.ids or entity["id"] in selector.ids)
+        and (selector.id_pattern is None or re.search(selector.id_pattern, entity["id"]) is not None)
+    )
+
+
+def node(tree: Any, entity: dict[str, Any], city: dict[str, dict[str, Any]]) -> bool:
     if isinstance(tree, Has):
         return tree.type in entity["type"]
     if isinstance(tree, And):
-        return all(node(part, entity) for part in tree.parts)
+        return all(node(part, entity, city) for part in tree.parts)
     if isinstance(tree, Or):
-        return any(node(part, entity) for part in tree.parts)
+        return any(node(part, entity, city) for part in tree.parts)
     if isinstance(tree, Exists):
         return any(True for _ in targets(tree.path, entity))
+    if isinstance(tree, Linked):
+        return any(
+            (not tree.types or set(tree.types) & set(city[id_]["type"])) and node(tree.term, city[id_], city)
+            for id_ in pointed_at(entity["attrs"].get(tree.relationship, []))
+            if id_ in city
+        )
     return any(compare(tree, value) for value in targets(tree.path, entity))
+
+
+def pointed_at(instances: list[dict[str, Any]]) -> Any:
+    for instance in instances:
+        if instance["type"] == "Relationship":
+            yield from instance["object"] if isinstance(instance["object"], list) else [instance["object"]]
+        if instance["type"] == "ListRelationship":
+            yield from (one["object"] for one in instance["objectList"])
 
 
 class Many(list[Any]):
     """The values of several languages, or the objects of a list of relationships: a list that is none in JSON."""
 
 
-class Linked:
+class Pointing:
     """The value of a relationship: only == and != can be asked of it."""
 
     def __init__(self, value: Any) -> None:
@@ -129,7 +173,7 @@ def target(instance: dict[str, Any], keys: tuple[str, ...]) -> Any:
     if kind in ("Relationship", "ListRelationship"):
         if keys:
             return MISSING
-        return Linked(
+        return Pointing(
             instance["object"] if kind == "Relationship" else Many(each["object"] for each in instance["objectList"])
         )
     value = instance[VALUE[kind]]
@@ -146,7 +190,7 @@ def target(instance: dict[str, Any], keys: tuple[str, ...]) -> Any:
 
 def compare(leaf: Any, value: Any) -> bool:
     equality = not isinstance(leaf, Compare) or leaf.operator in ("==", "!=")
-    if isinstance(value, Linked):
+    if isinstance(value, Pointing):
         if not equality:
             return False
         value = value.value

@@ -1,6 +1,7 @@
 """Write entities into a store as the pool does, for tests of reading."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -57,4 +58,21 @@ def pages(store: Store, query: Any) -> list[str]:
         if page.next is None:
             return found
         assert len(page.documents) == query.limit
-        query = type(query)(**{**query.__dict__, "after": page.next})
+        query = replace(query, after=page.next, offset=0)
+
+
+def pages_back(store: Store, query: Any) -> list[str]:
+    """The ids of all pages, read from the last page to the first by the cursors of the pages before."""
+    last = query
+    while (page := store.query(last)).next is not None:
+        last = replace(last, after=page.next, offset=0)
+    found = [document["id"] for document in page.documents]
+    reached = query.offset > 0
+    while page.previous is not None and not (reached and page.held[0].id == store.query(query).held[0].id):
+        page = store.query(replace(query, before=page.previous, after=None, offset=0))
+        found = [document["id"] for document in page.documents] + found
+        assert page.next is not None
+    if reached:  # what lies before the offset was met on the way back
+        start = store.query(query).held
+        return found[found.index(start[0].id) :] if start else []
+    return found

@@ -3,7 +3,7 @@
 All times are microseconds since 1970 in UTC; all shapes are frozen and hold plain values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,57 @@ Document = dict[str, Any]
 """An entity as the pool keeps it (see `model.entity`): id, type, scope, createdAt, modifiedAt, attrs."""
 
 
+class Held:
+    """One entity of an answer: its document, read when it is asked for, and the mark of the state it is in.
+
+    Two with one mark are equal, so what was made of one can be used for the other. An entity put together for one
+    answer has no mark.
+    """
+
+    __slots__ = ("_document", "_read", "id", "mark")
+
+    def __init__(self, document: Document, mark: tuple[int, int] | None = None) -> None:
+        self.id: str = document["id"]
+        self.mark = mark
+        self._document: Document | None = document
+        self._read: Callable[[], Document] | None = None
+
+    @classmethod
+    def stored(
+        cls, key: int, id_: str, text: str, created: int, modified: int, version: int,
+        read: Callable[[str, int, int], Document],
+    ) -> "Held":  # fmt: skip
+        """An entity's row; `read` makes the document of its text and times."""
+        found = cls.__new__(cls)
+        found.id, found.mark = id_, (key, version)
+        found._document, found._read = None, lambda: read(text, created, modified)
+        return found
+
+    @property
+    def document(self) -> Document:
+        if self._document is None and self._read is not None:
+            self._document = self._read()
+        assert self._document is not None
+        return self._document
+
+    @property
+    def version(self) -> int | None:
+        """The number of the commit that made the entity what it is."""
+        return self.mark[1] if self.mark else None
+
+
 @dataclass(frozen=True)
 class Page:
-    """One page of a query's answer. `next` is the cursor of the following page, None at the end."""
+    """One page of a query's answer. `next` and `previous` are the cursors of the pages around it, None at an end."""
 
-    documents: tuple[Document, ...]
+    held: tuple[Held, ...]
     next: str | None
     count: int | None = None
+    previous: str | None = None
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        return tuple(one.document for one in self.held)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,20 @@ class OneOf:
     negated: bool = False
 
 
-Node = Has | And | Or | Exists | Compare | Between | OneOf
+@dataclass(frozen=True)
+class Linked:
+    """A condition that an entity meets at which a relationship points (NGSI-LD 4.9, `sensor{Device:humidity}>40`).
+
+    `types`: the entity is of one of them (none: of any).
+    """
+
+    relationship: str
+    types: tuple[str, ...]
+    term: "Exists | Compare | Between | OneOf | Linked"
+
+
+Leaf = Exists | Compare | Between | OneOf | Linked
+Node = Has | And | Or | Leaf
 
 
 @dataclass(frozen=True)
@@ -99,13 +112,29 @@ class Scope:
 
 @dataclass(frozen=True)
 class Order:
+    """What to sort by (NGSI-LD 4.23). `origin`: by the distance from this geometry, and only then by value."""
+
     path: Path
     descending: bool = False
+    origin: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Entities of these types, with one of these ids, or whose id matches the pattern (NGSI-LD 5.2.33)."""
+
+    types: "Has | And | Or | None" = None
+    ids: tuple[str, ...] = ()
+    id_pattern: str | None = None
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question to the pool. Everything given must hold; `attrs` asks for one of them to be present."""
+    """A question to the pool. Everything given must hold; `attrs` asks for one of them to be present.
+
+    `selectors`: one of them selects the entity. A page begins at the start, past `offset` entities, `after` the cursor
+    of a page before, or ends `before` that of a page behind. `local`, `csf` and `split` are for pools that ask others.
+    """
 
     tenant: str = ""
     types: Has | And | Or | None = None
@@ -119,3 +148,10 @@ class Query:
     limit: int = 20
     after: str | None = None  # the `next` of the page before
     count: bool = False
+    selectors: tuple[Selector, ...] = ()
+    collation: str | None = None  # how texts are ordered, as BCP 47 says; None: by code point
+    offset: int = 0
+    before: str | None = None  # the `previous` of the page behind
+    local: bool = False
+    csf: Node | None = None
+    split: bool | None = None

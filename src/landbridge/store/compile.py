@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from landbridge.errors import InvalidQuery
-from landbridge.model.query import And, Has, Or, Query
+from landbridge.model.query import And, Has, Or, Query, Selector
 from landbridge.store.condition import Ground, check_size, condition, present, scoped
 from landbridge.store.contract import Kind
-from landbridge.store.cursor import Cursor, read_cursor
+from landbridge.store.cursor import Cursor, read_cursor, sort_keys
 from landbridge.store.find import bounds
-from landbridge.store.fragment import ALWAYS, NEVER, Fragment, Value, every, listed, put, separated
+from landbridge.store.fragment import ALWAYS, NEVER, Fragment, Value, every, listed, put, separated, some
 from landbridge.store.order import beyond, ordering, sort_value
 from landbridge.store.pattern import check_pattern
 from landbridge.store.place import located
@@ -57,8 +57,8 @@ def compile_query(query: Query, layout: Layout, counting: bool = False) -> Compi
 
     Raises InvalidQuery for what cannot be asked: a bad pattern, geometry, scope or cursor, a tree too large.
     """
-    if query.limit < 0:
-        raise InvalidQuery("The limit is below 0.", where="limit")
+    if query.limit < 0 or query.offset < 0:
+        raise InvalidQuery("A page begins at 0 or later, and has 0 entities or more.", where="limit")
     if query.where is not None:
         check_size(query.where)
     if query.types is not None:
@@ -71,34 +71,51 @@ def compile_query(query: Query, layout: Layout, counting: bool = False) -> Compi
 def plan(query: Query, layout: Layout) -> Iterator[Branch]:
     """The branches that can match."""
     kinds = {kind.type: kind for kind in layout.kinds}
-    if query.ids:
-        ids = put(
-            "entity.key IN (SELECT key FROM name WHERE tenant = {} AND id IN ({}))", query.tenant, listed(query.ids)
-        )
-        types = ALWAYS if query.types is None else condition(query.types, Ground(None, kinds))
-        yield from branch(query, layout, Ground(None, kinds), every([ids, types]))
+    anywhere = Ground(None, kinds, query.tenant)
+    ids = named_ids(query)
+    if ids:
+        known = "entity.key IN (SELECT key FROM name WHERE tenant = {} AND id IN ({}))"
+        types = ALWAYS if query.types is None else condition(query.types, anywhere)
+        yield from branch(query, layout, anywhere, every([put(known, query.tenant, listed(ids)), types]))
         return
-    whole = [
-        kind for kind in layout.kinds if kind.entities and (query.types is None or suffices(query.types, kind.type))
-    ]
+    asked = asked_types(query)
+    whole = [kind for kind in layout.kinds if kind.entities and (asked is None or suffices(asked, kind.type))]
     found = [
-        part for kind in sorted(whole, key=lambda kind: kind.num) for part in branch(query, layout, Ground(kind, kinds))
+        part
+        for kind in sorted(whole, key=lambda kind: kind.num)
+        for part in branch(query, layout, Ground(kind, kinds, query.tenant))
     ]
     if len(found) > MOST_BRANCHES:
         nums = [part.kind.num for part in found if part.kind]
-        found = list(
-            branch(query, layout, Ground(None, kinds), put(f"(entity.key >> {KIND_BITS}) IN ({{}})", listed(nums)))
-        )
+        found = list(branch(query, layout, anywhere, put(f"(entity.key >> {KIND_BITS}) IN ({{}})", listed(nums))))
     yield from found
-    if query.types is not None:
-        yield from shared(query, layout, {kind.num for kind in whole})
+    if asked is not None:
+        yield from shared(query, asked, layout, {kind.num for kind in whole})
+
+
+def named_ids(query: Query) -> tuple[str, ...]:
+    """The ids of which every match has one; none where matches can have any."""
+    if query.ids or not query.selectors or not all(selector.ids for selector in query.selectors):
+        return query.ids
+    return tuple(dict.fromkeys(id_ for selector in query.selectors for id_ in selector.ids))
+
+
+def asked_types(query: Query) -> Types | None:
+    """The types that every match has, as the query or its selectors say; None where matches can be of any."""
+    if query.types is not None or not query.selectors:
+        return query.types
+    types = [selector.types for selector in query.selectors if selector.types is not None]
+    if len(types) < len(query.selectors):
+        return None
+    return types[0] if len(types) == 1 else Or(tuple(types))
 
 
 def sole_kind(query: Query, layout: Layout) -> Kind | None:
     """The one kind that a query is about, where it is about one only."""
-    if not isinstance(query.types, Has):
+    types = asked_types(query)
+    if not isinstance(types, Has):
         return None
-    name = query.types.type
+    name = types.type
     return next((kind for kind in layout.kinds if kind.type == name and not kind.shared), None)
 
 
@@ -113,17 +130,17 @@ def suffices(tree: Types, type_: str) -> bool:
             return any(suffices(part, type_) for part in parts)  # type: ignore[arg-type] # as above
 
 
-def shared(query: Query, layout: Layout, whole: set[int]) -> Iterator[Branch]:
+def shared(query: Query, types: Types, layout: Layout, whole: set[int]) -> Iterator[Branch]:
     """The branch of entities that have a further type, where that lets them match."""
     kinds = {kind.type: kind for kind in layout.kinds}
-    asked = [kind.num for name in named(query.types) if (kind := kinds.get(name)) and kind.shared]
-    if not asked or query.types is None:
+    asked = [kind.num for name in named(types) if (kind := kinds.get(name)) and kind.shared]
+    if not asked:
         return
-    ground = Ground(None, kinds)
+    ground = Ground(None, kinds, query.tenant)
     terms = [put("entity.key IN (SELECT key FROM extra_type WHERE kind IN ({}))", listed(sorted(set(asked))))]
     if whole:
         terms.append(put(f"(entity.key >> {KIND_BITS}) NOT IN ({{}})", listed(sorted(whole))))
-    yield from branch(query, layout, ground, every([*terms, condition(query.types, ground)]))
+    yield from branch(query, layout, ground, every([*terms, condition(types, ground)]))
 
 
 def named(tree: object) -> Iterator[str]:
@@ -149,24 +166,40 @@ def branch(query: Query, layout: Layout, ground: Ground, first: Fragment = ALWAY
         terms.append(located(query.geo, layout.by_place))
     if query.id_pattern is not None:
         terms.append(put("regexp({}, id)", check_pattern(query.id_pattern)))
+    if query.selectors:
+        terms.append(some(selected(selector, ground) for selector in query.selectors))
     where = every(terms)
     if where != NEVER:
-        yield Branch(ground.kind, where, tuple(sort_value(term.path, ground) for term in query.order))
+        sorts = tuple(sort_value(key, ground, query.collation) for key in sort_keys(query.order))
+        yield Branch(ground.kind, where, sorts)
 
 
-def key_range(kind: Kind, after: int | None) -> Fragment:
-    """The kind's keys, those past `after` only; with one lower bound, for SQLite starts at the first it meets."""
-    if after is None or after < kind.num << KIND_BITS:
+def selected(selector: Selector, ground: Ground) -> Fragment:
+    """Being selected by one of a query's selectors."""
+    terms = [] if selector.types is None else [condition(selector.types, ground)]
+    if selector.ids:
+        terms.append(put("id IN ({})", listed(selector.ids)))
+    if selector.id_pattern is not None:
+        terms.append(put("regexp({}, id)", check_pattern(selector.id_pattern)))
+    return every(terms)
+
+
+def key_range(kind: Kind, cursor: Cursor | None) -> Fragment:
+    """The kind's keys on the cursor's side; with one bound each way, for SQLite starts at the first it meets."""
+    first, last = kind.num << KIND_BITS, (kind.num + 1) << KIND_BITS
+    if cursor is None or (cursor.key >= last if cursor.backward else cursor.key < first):
         return Fragment(bounds(kind))
-    return put(f"key > {{}} AND key < {(kind.num + 1) << KIND_BITS}", after)
+    if cursor.backward:
+        return put(f"key >= {first} AND key < {{}}", cursor.key)
+    return put(f"key > {{}} AND key < {last}", cursor.key)
 
 
-def rows(part: Branch, columns: Fragment, after: int | None = None) -> Fragment:
+def rows(part: Branch, columns: Fragment, cursor: Cursor | None = None) -> Fragment:
     """The SELECT of one branch. The kind's range is written out, so that an index over a part of it can be used."""
     if part.kind is not None:
-        terms = [key_range(part.kind, after)]
+        terms = [key_range(part.kind, cursor)]
     else:
-        terms = [] if after is None else [put("key > {}", after)]
+        terms = [] if cursor is None else [put(f"key {'<' if cursor.backward else '>'} {{}}", cursor.key)]
     terms += [part.where] if part.where != ALWAYS else []
     return put("SELECT {}\nFROM entity\nWHERE {}", columns, separated("\n  AND ", terms or [ALWAYS]))
 
@@ -176,21 +209,25 @@ def union(parts: list[Fragment]) -> Fragment:
 
 
 def page(query: Query, branches: list[Branch], cursor: Cursor | None) -> Fragment:
-    """The statement of one page."""
+    """The statement of one page; its rows come from the end of the page where the cursor looks backward."""
     if not branches:
         return Fragment(f"SELECT {COLUMNS} FROM entity WHERE 0")
+    backward = cursor is not None and cursor.backward
+    limit = (
+        put("LIMIT {} OFFSET {}", query.limit + 1, query.offset) if query.offset else put("LIMIT {}", query.limit + 1)
+    )
     if not query.order:
-        after = cursor.key if cursor else None
-        parts = [rows(part, Fragment(COLUMNS), after) for part in branches]
-        return put("{}\nORDER BY key\nLIMIT {}", union(parts), query.limit + 1)
+        parts = [rows(part, Fragment(COLUMNS), cursor) for part in branches]
+        return put("{}\nORDER BY key" + " DESC" * backward + "\n{}", union(parts), limit)
     parts = []
     for part in branches:
         sorts = [put("{} AS o" + str(number), value) for number, value in enumerate(part.order)]
         parts.append(rows(part, listed([Fragment(COLUMNS), *sorts])))
-    later = beyond(query.order, cursor) if cursor else ALWAYS
+    order = sort_keys(query.order)
+    later = beyond(order, cursor) if cursor else ALWAYS
     return put(
-        "SELECT * FROM (\n{}\n)\nWHERE {}\nORDER BY {}\nLIMIT {}",
-        *(union(parts), later, Fragment(ordering(query.order)), query.limit + 1),
+        "SELECT * FROM (\n{}\n)\nWHERE {}\nORDER BY {}\n{}",
+        *(union(parts), later, Fragment(ordering(order, backward)), limit),
     )
 
 

@@ -7,13 +7,13 @@ its column answers, and the document is opened only where the slot says so.
 from dataclasses import dataclass
 
 from landbridge.errors import InvalidQuery
-from landbridge.model.query import And, Between, Compare, Exists, Has, Node, OneOf, Or, Path, Scope
+from landbridge.model.query import And, Between, Compare, Exists, Has, Linked, Node, OneOf, Or, Path, Scope
 from landbridge.store.comparison import Comparison, comparison, element, moment, slot
 from landbridge.store.contract import Kind
 from landbridge.store.fragment import ALWAYS, NEVER, Fragment, every, json_path, put, some
 from landbridge.store.pattern import escaped
 from landbridge.store.schema import KIND_BITS, SLOTS
-from landbridge.store.target import Target, target
+from landbridge.store.target import OBJECTS, Target, target
 
 ENTITY_TIMES = {"createdAt": "created", "modifiedAt": "modified"}
 DEEPEST, MOST_NODES = 40, 400
@@ -25,6 +25,13 @@ class Ground:
 
     kind: Kind | None
     kinds: dict[str, Kind]
+    tenant: str = ""
+    depth: int = 0  # relationships followed to get here
+
+    @property
+    def row(self) -> str:
+        """The name under which the rows are read."""
+        return f"e{self.depth}" if self.depth else "entity"
 
     def slot(self, attribute: str) -> str | None:
         """The column that holds the attribute."""
@@ -38,7 +45,7 @@ class Ground:
 
 def check_size(node: Node, depth: int = 1) -> int:
     """Count the nodes of a tree. Raises InvalidQuery for one too deep or too large."""
-    parts = node.parts if isinstance(node, And | Or) else ()
+    parts = node.parts if isinstance(node, And | Or) else (node.term,) if isinstance(node, Linked) else ()
     count = 1 + sum(check_size(part, depth + 1) for part in parts)
     if depth > DEEPEST or count > MOST_NODES:
         raise InvalidQuery(f"The query has more than {MOST_NODES} terms or {DEEPEST} levels.", hint="Ask in parts.")
@@ -58,6 +65,8 @@ def condition(node: Node, ground: Ground) -> Fragment:
             return exists(path, ground)
         case Compare(path) | Between(path) | OneOf(path):
             return compares(path, comparison(node), ground)
+        case Linked():
+            return linked(node, ground)
 
 
 def has_type(type_: str, ground: Ground) -> Fragment:
@@ -67,10 +76,10 @@ def has_type(type_: str, ground: Ground) -> Fragment:
         return NEVER
     if ground.kind is not None and ground.kind.num == kind.num:
         return ALWAYS
-    extra = put("EXISTS (SELECT 1 FROM extra_type AS x WHERE x.kind = {} AND x.key = entity.key)", kind.num)
+    extra = put("EXISTS (SELECT 1 FROM extra_type AS x WHERE x.kind = {} AND x.key = " + f"{ground.row}.key)", kind.num)
     parts = [extra] if kind.shared else []
     if ground.kind is None:
-        parts.insert(0, put(f"(entity.key >> {KIND_BITS}) = {{}}", kind.num))
+        parts.insert(0, put(f"({ground.row}.key >> {KIND_BITS}) = {{}}", kind.num))
     return some(parts)
 
 
@@ -127,6 +136,54 @@ def opened(found: Target, asked: Comparison) -> Fragment:
         terms.append(put(text, value))
     terms.append(put("NOT EXISTS (SELECT 1 FROM json_each({}) AS v WHERE {})", value, fits))
     return put("EXISTS (SELECT 1 FROM {} WHERE {})", found.tables, every(terms))
+
+
+def linked(node: Linked, ground: Ground) -> Fragment:
+    """A relationship that points at an entity of which the term is true.
+
+    The entities pointed at are looked up by their ids, one for each row that is met: a page stops when it is full,
+    where a list of all entities that meet the term would be made first. Where the type is told, its slots answer.
+    """
+    if ground.lacks(node.relationship):
+        return NEVER
+    types = [ground.kinds[name] for name in node.types if name in ground.kinds]
+    if node.types and not types:
+        return NEVER
+    alone = types[0] if len(types) == 1 and not types[0].shared else None
+    there = Ground(alone, ground.kinds, ground.tenant, ground.depth + 1)
+    terms = [some(of_kind(kind, there) for kind in types)] if types else []
+    meets = every([*terms, condition(node.term, there)])
+    if meets == NEVER:
+        return NEVER
+    found, column = objects(node.relationship, ground)
+    number = there.depth
+    name, row = f"n{number}", there.row
+    target = put(
+        f"EXISTS (SELECT 1 FROM name AS {name}, entity AS {row}"
+        f" WHERE {name}.tenant = {{}} AND {name}.id = o{number}.atom AND {row}.key = {name}.key AND {{}})",
+        *(ground.tenant, meets),
+    )
+    some_object = put(f"EXISTS (SELECT 1 FROM {{}} AS o{number} WHERE {{}})", found, target)
+    return some_object if column is None else every([Fragment(f"{column} IS NOT NULL"), some_object])
+
+
+def objects(relationship: str, ground: Ground) -> tuple[Fragment, str | None]:
+    """The tables whose last holds the ids that a relationship's instances point at, and the column of its slot."""
+    number = ground.depth + 1
+    instance = f"r{number}.value"
+    tables = put(
+        f"json_each({ground.row}.doc, {{}}) AS r{number},"
+        f" json_each(coalesce({instance} -> '$.object', {OBJECTS.format(instance)}))",
+        json_path("attrs", relationship),
+    )
+    return tables, ground.slot(relationship)
+
+
+def of_kind(kind: Kind, ground: Ground) -> Fragment:
+    """Being of a kind, or listed as of its type too."""
+    if ground.kind is None:
+        return has_type(kind.type, ground)
+    return Fragment(f"({ground.row}.key >> {KIND_BITS}) = {kind.num}")
 
 
 def present(attributes: tuple[str, ...], ground: Ground) -> Fragment:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from landbridge.errors import InvalidQuery
-from landbridge.model.query import Query
+from landbridge.model.query import Order, Query
 from landbridge.store.fragment import Value
 
 VERSION = 1
@@ -27,32 +27,40 @@ class Cursor:
 
     values: tuple[Value, ...]
     key: int
+    backward: bool = False
 
 
 def next_cursor(query: Query, row: Sequence[Any]) -> str:
-    """The cursor after a row of the compiled query: its six columns of an entity, then its order values."""
+    """The cursor at a row of the compiled query: its six columns of an entity, then its order values."""
     values = [{"b": value.hex()} if isinstance(value, bytes) else value for value in row[6:]]
     return urlsafe_b64encode(orjson.dumps([VERSION, seal(query), row[0], *values])).rstrip(b"=").decode()
 
 
 def read_cursor(query: Query) -> Cursor | None:
-    """What the query's `after` says. Raises InvalidQuery for text that is no cursor of this order of this tenant."""
-    if query.after is None:
+    """What the query's `after` or `before` says.
+
+    Raises InvalidQuery for text that is no cursor of this order of this tenant, and for two places to begin at.
+    """
+    text = query.before if query.after is None else query.after
+    if text is None:
         return None
+    if query.offset or (query.after is not None and query.before is not None):
+        raise InvalidQuery("A page begins at one place.", hint="Use one of after, before and offset.")
     wrong = InvalidQuery("The cursor does not belong to this query.", hint="Begin again without it.")
-    if len(query.after) > LONGEST:
+    if len(text) > LONGEST:
         raise wrong
     try:
-        found = orjson.loads(urlsafe_b64decode(query.after.encode() + b"=" * (-len(query.after) % 4)))
+        found = orjson.loads(urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
     except (binascii.Error, ValueError):
         raise wrong from None
-    if not isinstance(found, list) or len(found) != 3 + len(query.order) or found[:2] != [VERSION, seal(query)]:
+    width = 3 + len(sort_keys(query.order))
+    if not isinstance(found, list) or len(found) != width or found[:2] != [VERSION, seal(query)]:
         raise wrong
     key, values = found[2], found[3:]
     if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 1 << 63:
         raise wrong
     try:
-        return Cursor(tuple(read_value(value) for value in values), key)
+        return Cursor(tuple(read_value(value) for value in values), key, query.after is None)
     except ValueError:
         raise wrong from None
 
@@ -65,6 +73,14 @@ def read_value(value: object) -> Value:
     return value
 
 
+def sort_keys(order: Sequence[Order]) -> tuple[Order, ...]:
+    """The columns that an order sorts by: an order by distance is one by metres, then one by value for the others."""
+    found: list[Order] = []
+    for term in order:
+        found += [term] if term.origin is None else [term, Order(term.path)]
+    return tuple(found)
+
+
 def seal(query: Query) -> int:
     """A number for the tenant and the order that a cursor is good for."""
-    return zlib.crc32(repr((query.tenant, query.order)).encode())
+    return zlib.crc32(repr((query.tenant, query.order, query.collation)).encode())

@@ -1,4 +1,4 @@
-"""The functions that compiled queries call from SQL: moments and geometry. All are pure and bounded."""
+"""The functions that compiled queries call from SQL: moments, geometry, collation. All are pure and bounded."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -9,6 +9,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.lib import ShapelyError
 
 from landbridge.errors import Invalid
+from landbridge.model.collation import parse_collation
 from landbridge.model.geometry import distance, place_distance, place_relates, relates
 from landbridge.model.instant import DATE_TIME, parse_instant
 
@@ -51,10 +52,16 @@ def shape_metres(reference: str, text: object) -> float | None:
     return None if shape is None else distance(shape, reference)
 
 
+def collated(value: object, collation: str) -> object:
+    """A text's sort key in a collation; anything else as it is."""
+    return parse_collation(collation).key(value) if isinstance(value, str) else value
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "instant": instant,
     "point_relates": point_relates,
     "shape_relates": shape_relates,
     "point_metres": point_metres,
     "shape_metres": shape_metres,
+    "collated": collated,
 }

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import orjson
 
-from landbridge.model.answer import Document, Page
+from landbridge.model.answer import Document, Held, Page
 from landbridge.model.query import Query
 from landbridge.store.compile import Layout, compile_query
 from landbridge.store.contract import Entry, Kind, Segment, Stored
@@ -77,8 +77,17 @@ def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None) -
     if asked.count:
         counting = compile_query(asked, layout, counting=True)
         count = int(connection.execute(counting.sql, counting.bindings).get)
-    documents = tuple(timed(doc, created, modified) for _, _, doc, created, modified, *_ in rows)
-    return Page(documents, next_cursor(asked, rows[-1]) if more and rows else None, count)
+    backward = asked.before is not None
+    if backward:
+        rows.reverse()
+    following = bool(rows) and (more or backward)
+    earlier = bool(rows) and (more if backward else asked.after is not None or asked.offset > 0)
+    return Page(
+        tuple(Held.stored(row[0], row[1], row[2], row[3], row[4], row[5], timed) for row in rows),
+        next_cursor(asked, rows[-1]) if following else None,
+        count,
+        next_cursor(asked, rows[0]) if earlier else None,
+    )
 
 
 def entries(connection: apsw.Connection, key: int, attribute: str | None, limit: int) -> list[tuple[Entry, int, int]]:

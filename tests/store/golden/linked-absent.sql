@@ -1,0 +1,1 @@
+SELECT key, id, doc, created, modified, version FROM entity WHERE 0
