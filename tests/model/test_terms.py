@@ -13,6 +13,7 @@ from landbridge.model.terms import (
     CORE_FILES,
     CORE_URL,
     DEFAULT,
+    HOSTED,
     Contexts,
     Terms,
     core_document,
@@ -127,7 +128,65 @@ def test_contexts_are_bounded() -> None:
     with pytest.raises(TooMuch):
         Terms([{f"t{number}": "https://example.com/x" for number in range(20_001)}])
     with pytest.raises(TooMuch):
-        Terms(["https://a.example/"], {"https://a.example/": {"@context": ["https://a.example/"] * 50}})
+        Contexts({"https://a.example/": {"@context": ["https://a.example/"] * 50}}).terms("https://a.example/")
+
+
+def test_a_core_context_is_known_whatever_its_version_and_one_that_never_was_is_not() -> None:
+    for version in ("-v1.3", "-v1.6", "-v1.9", ""):
+        terms = Terms([f"https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context{version}.jsonld"])
+        assert terms.expand("observationSpace") == "observationSpace" and terms.contexts == terms.addresses == ()
+    with pytest.raises(Unreachable):
+        Terms(["https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v9.9.jsonld"])
+
+
+def test_an_import_lies_beneath_what_imports_it() -> None:
+    known = {"https://a.example/": {"@context": {"a": "https://a.example/a", "b": "https://a.example/b"}}}
+    terms = Contexts(known).terms({"@import": "https://a.example/", "b": "https://b.example/b"})
+    assert [terms.expand(name) for name in "abc"] == ["https://a.example/a", "https://b.example/b", "c"]
+    with pytest.raises(InvalidEntity, match="imported"):
+        Contexts({"https://a.example/": []}).terms({"@import": "https://a.example/"})
+
+
+def test_one_address_stands_for_contexts() -> None:
+    given: list[tuple[list[object], str]] = []
+
+    def name(contexts: list[object], tenant: str) -> str:
+        given.append((contexts, tenant))
+        return "/ngsi-ld/v1/jsonldContexts/x"
+
+    contexts = Contexts({"https://a.example/": {}}, name=name)
+    assert contexts.terms(None).address() == CORE_URL
+    assert contexts.terms(["https://a.example/", CORE_URL]).address() == "https://a.example/"
+    inline = contexts.terms([{"a": "https://a.example/a"}], "city")
+    assert inline.address() == inline.address() == "/ngsi-ld/v1/jsonldContexts/x"
+    assert given == [([{"a": "https://a.example/a"}], "city")]
+
+
+def test_what_is_looked_up_is_told_and_kept_by_tenant_where_it_is_the_tenants() -> None:
+    looked: list[tuple[str, str]] = []
+    used: list[tuple[tuple[str, ...], str]] = []
+
+    def find(address: str, tenant: str) -> object:
+        looked.append((address, tenant))
+        return {"a": f"https://{tenant or 'default'}.example/a"}
+
+    contexts = Contexts(find=find, used=lambda addresses, tenant: used.append((tuple(addresses), tenant)))
+    hosted = f"http://localhost{HOSTED}1"
+    for tenant in ("one", "two", "one"):
+        assert contexts.terms(hosted, tenant).expand("a") == f"https://{tenant}.example/a"
+        contexts.terms("https://a.example/", tenant)
+    assert looked == [(hosted, "one"), ("https://a.example/", "one"), (hosted, "two")]
+    assert used[-2:] == [((hosted,), "one"), (("https://a.example/",), "one")]
+    contexts.forget()
+    contexts.terms(hosted, "one")
+    assert len(looked) == 4
+
+
+def test_contexts_that_are_kept_ready_take_bounded_memory() -> None:
+    contexts = Contexts()
+    for number in range(40):
+        contexts.terms({f"t{number}-{term}": "https://example.com/x" for term in range(10_000)})
+    assert len(contexts.recent) <= 20 and contexts.recent_terms <= 200_000
 
 
 def test_a_term_set_to_null_means_nothing() -> None:

@@ -1,211 +1,65 @@
 """Names in and out: JSON-LD @context processing as far as NGSI-LD needs it.
 
-Outside, a type or attribute has the short name that a client's @context gives it; inside it has its *stored name*:
-the bare name for an IRI of the default context, the core term for a core IRI, else the whole IRI. A client's
-contexts are read first and the core context last, so nobody overrides the core (NGSI-LD 4.4, 5.5.7).
+Outside, a type or attribute has the short name that a client's @context gives it; inside it has its *stored name*.
+A client's contexts are read first and the core context last, so nobody overrides the core (NGSI-LD 4.4, 5.5.7).
 """
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
-from landbridge.errors import InvalidEntity, TooMuch, Unreachable
+from landbridge.errors import InvalidEntity
+from landbridge.model.core_context import (
+    CORE_FILES,
+    CORE_PREFIX,
+    CORE_URL,
+    DEFAULT,
+    core_document,
+    core_iris,
+    core_of,
+    full_name,
+    inside,
+    is_core,
+    preference,
+    stored_name,
+)
+from landbridge.model.definition import Context, Find, Reading, Term, find_nothing
 
-DEFAULT = "https://uri.etsi.org/ngsi-ld/default-context/"
-CORE_URL = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
-CORE_PREFIX = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context"
-CORE_FILES = {f"{CORE_PREFIX}-v{version}.jsonld": version for version in ("1.3", "1.7", "1.8", "1.9")}
-GEN_DELIMS = (":", "/", "?", "#", "[", "]", "@")
-MOST_TERMS = 20_000
-DEEPEST = 8  # contexts that name contexts
-MOST_CONTEXTS = 100  # contexts that one request reads
-RECENT = 64  # contexts kept ready
+__all__ = [
+    "CORE_FILES", "CORE_PREFIX", "CORE_URL", "DEFAULT", "HOSTED", "Contexts", "Terms", "core_document", "core_iris",
+    "full_name", "inside", "stored_name",
+]  # fmt: skip
+
+HOSTED = "/ngsi-ld/v1/jsonldContexts/"  # where the contexts that are kept here have their addresses (NGSI-LD 6.30)
 REMEMBERED = 10_000  # names a Terms keeps the answer for
-IGNORED = frozenset({"@version", "@protected", "@language", "@direction", "@base", "@propagate", "@import"})
+RECENT_TERMS = 200_000  # terms in the contexts that are kept ready: about 60 MB
+FRESH_SECONDS = 600.0  # a context that names addresses is looked up again after this
 
-Context = str | Mapping[str, Any] | Sequence[Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A term's definition: its IRI (or keyword), whether it may stand as a prefix, and how its values are read."""
-
-    iri: str
-    prefix: bool = False
-    coercion: str | None = None
-
-
-@dataclass
-class Draft:
-    """A context being read: what is defined so far."""
-
-    known: Mapping[str, Any]
-    terms: dict[str, Term | None] = field(default_factory=dict)
-    vocab: str | None = None
-    count: int = 0
-
-    def read(self, context: Context, depth: int = 0) -> None:
-        """Take in a context: an address, an object, or a list of them (JSON-LD 1.1 API, 4.1)."""
-        self.count += 1
-        if depth > DEEPEST or self.count > MOST_CONTEXTS:
-            raise TooMuch(f"More than {MOST_CONTEXTS} contexts, or {DEEPEST} within each other.", where="@context")
-        if context is None:
-            self.terms.clear()
-            self.vocab = None
-        elif isinstance(context, str):
-            self.read(document_of(context, self.known), depth + 1)
-        elif isinstance(context, Mapping):
-            self.read_object(context)
-        elif isinstance(context, Sequence):
-            for part in context:
-                self.read(part, depth + 1)
-        else:
-            raise InvalidEntity(
-                f"A context is an address, an object or a list, not {type(context).__name__}.", where="@context"
-            )
-
-    def read_object(self, context: Mapping[str, Any]) -> None:
-        if len(context) + len(self.terms) > MOST_TERMS:
-            raise TooMuch(f"A context has more than {MOST_TERMS} terms.", where="@context")
-        if "@vocab" in context:
-            vocab = context["@vocab"]
-            if vocab is not None and not isinstance(vocab, str):
-                raise InvalidEntity("@vocab is a text.", where="@context")
-            self.vocab = None if vocab is None else self.resolve(vocab, {}, {})
-        defined: dict[str, bool] = {}
-        for name in context:
-            if not name.startswith("@"):
-                self.define(name, context, defined)
-            elif name not in IGNORED and name != "@vocab":
-                raise InvalidEntity(f"'{name}' is no member of a context.", where="@context")
-
-    def define(self, name: str, context: Mapping[str, Any], defined: dict[str, bool]) -> None:
-        """Define a term, and first the prefixes it leans on (JSON-LD 1.1 API, 4.2)."""
-        if name in defined:
-            if not defined[name]:
-                raise InvalidEntity(f"The term '{name}' is defined by itself.", where="@context")
-            return
-        defined[name] = False
-        given = context[name]
-        if not isinstance(given, str | Mapping | None):
-            raise InvalidEntity(f"The term '{name}' is neither an IRI nor a definition.", where="@context")
-        id_ = given.get("@id", name) if isinstance(given, Mapping) else given
-        if id_ is None:
-            self.terms[name] = None
-        elif not isinstance(id_, str):
-            raise InvalidEntity(f"The @id of the term '{name}' is no text.", where="@context")
-        else:
-            self.terms.pop(name, None)
-            self.terms[name] = self.definition(name, given, self.resolve(id_, context, defined, defining=name))
-        defined[name] = True
-
-    def definition(self, name: str, given: str | Mapping[str, Any] | None, iri: str) -> Term:
-        if isinstance(given, Mapping):
-            coercion = given.get("@type")
-            return Term(iri, given.get("@prefix") is True, coercion if isinstance(coercion, str) else None)
-        return Term(iri, ":" not in name and "/" not in name and iri.endswith(GEN_DELIMS))
-
-    def resolve(
-        self, value: str, context: Mapping[str, Any], defined: dict[str, bool], *, defining: str | None = None
-    ) -> str:
-        """Expand a name to its IRI, defining on the way what it leans on."""
-        if value.startswith("@"):
-            return value
-        if value != defining and value in context:
-            self.define(value, context, defined)
-        if value != defining and (found := self.terms.get(value)) is not None:
-            return found.iri
-        prefix, colon, rest = value.partition(":")
-        if colon and prefix and prefix != "_" and not rest.startswith("//"):
-            if prefix in context and prefix != defining:
-                self.define(prefix, context, defined)
-            term = self.terms.get(prefix)
-            if term is not None and term.prefix:
-                return term.iri + rest
-        return value if colon else (self.vocab or "") + value
-
-
-def document_of(address: str, known: Mapping[str, Any]) -> Any:
-    """The context at an address: one that ships inside, or one that the city's folder has."""
-    if address in CORE_FILES:
-        return core_document(CORE_FILES[address])
-    if address.startswith(CORE_PREFIX):  # another version: the one that always stands last covers it
-        return {}
-    if address not in known:
-        raise Unreachable(
-            "The @context is not known here.",
-            where=address[:300],
-            hint="Put its file into the city's folder and name it under contexts in landbridge.toml.",
-        )
-    return inside(known[address])
-
-
-def inside(document: Any) -> Any:
-    """What a context document holds under @context."""
-    return document.get("@context", document) if isinstance(document, Mapping) else document
-
-
-@cache
-def core_document(version: str) -> Any:
-    text = files("landbridge.model").joinpath(f"context/ngsi-ld-core-context-v{version}.jsonld").read_bytes()
-    return orjson.loads(text)["@context"]
-
-
-@cache
-def core_names() -> dict[str, str]:
-    """Core IRI -> core term."""
-    draft = Draft({})
-    draft.read(core_document("1.9"))
-    found: dict[str, str] = {}
-    for name, term in draft.terms.items():
-        if term is not None and not term.iri.startswith("@"):
-            found[term.iri] = min(found.get(term.iri, name), name, key=preference)
-    return found
-
-
-@cache
-def core_iris() -> dict[str, str]:
-    """Core term -> core IRI."""
-    return {name: iri for iri, name in core_names().items()}
-
-
-def preference(name: str) -> tuple[int, str]:
-    return len(name), name
-
-
-def stored_name(iri: str) -> str:
-    """The name under which the pool keeps a type or attribute."""
-    if iri.startswith(DEFAULT):
-        name = iri[len(DEFAULT) :]
-        if name and ":" not in name and not name.startswith("@") and name not in core_iris():
-            return name
-    return core_names().get(iri, iri)
-
-
-def full_name(stored: str) -> str:
-    """The IRI of a stored name."""
-    if ":" in stored:
-        return stored
-    return core_iris().get(stored) or DEFAULT + stored
+FindFor = Callable[[str, str], Any]  # address, tenant -> what is there under @context
 
 
 class Terms:
     """A client's contexts with the core context last, ready to expand and compact names.
 
-    `contexts` are the client's as given (addresses and objects), without the core.
+    `contexts` are the client's as given (addresses and objects), without the core. `find` looks addresses up; `name`
+    gives contexts that have no address of their own one (NGSI-LD 5.13.1, implicitly created contexts).
     """
 
-    def __init__(self, contexts: Sequence[Any] = (), known: Mapping[str, Any] | None = None) -> None:
-        draft = Draft(known or {})
+    def __init__(
+        self, contexts: Sequence[Any] = (), find: Find = find_nothing, name: Callable[[list[Any]], str] | None = None
+    ) -> None:
+        draft = Reading(lambda address: core_of(address) if is_core(address) else find(address))
         draft.read(contexts)
         draft.read(core_document("1.9"))
-        self.contexts = tuple(one for one in contexts if not (isinstance(one, str) and one.startswith(CORE_PREFIX)))
+        self.contexts = tuple(one for one in contexts if not is_core(one))
+        self.addresses = tuple(one for one in dict.fromkeys(draft.addresses) if not is_core(one))
+        self.name = name
+        self.named: str | None = None
         self.terms = draft.terms
         self.vocab = draft.vocab or DEFAULT
         self.names = names_of(draft.terms.items())
@@ -260,6 +114,16 @@ class Terms:
         ]
         return min((name for name in short if name not in self.terms), key=preference, default=iri)
 
+    def address(self) -> str:
+        """One address that stands for all these contexts, as the Link header of an answer names it (NGSI-LD 6.3.5)."""
+        if not self.contexts:
+            return CORE_URL
+        if len(self.contexts) == 1 and isinstance(self.contexts[0], str):
+            return self.contexts[0]
+        if self.named is None:
+            self.named = self.name(list(self.contexts)) if self.name else CORE_URL
+        return self.named
+
     def document(self) -> Any:
         """What an application/ld+json answer says under @context."""
         return [*self.contexts, CORE_URL] if self.contexts else CORE_URL
@@ -277,33 +141,90 @@ def names_of(terms: Iterable[tuple[str, Term | None]]) -> dict[str, str]:
     return {iri: rank[2] for iri, rank in best.items()}
 
 
+def name_for(name: Callable[[list[Any], str], str], tenant: str, inline: list[Any]) -> str:
+    return name(inline, tenant)
+
+
 class Contexts:
     """The contexts that the city knows, and those read lately.
 
-    `known`: address -> context document. `own`: the city's own contexts, with which its mappings are read.
+    `known`: address -> context document. `own`: the city's own contexts, with which its mappings are read. `find`
+    looks up any other address for a tenant, and `name` gives a tenant's inline contexts an address; `used` is told
+    the addresses that a request uses.
     """
 
-    def __init__(self, known: Mapping[str, Any] | None = None, own: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Any] | None = None,
+        own: Sequence[Any] = (),
+        find: FindFor | None = None,
+        name: Callable[[list[Any], str], str] | None = None,
+        used: Callable[[Iterable[str], str], None] | None = None,
+    ) -> None:
         self.known = known or {}
-        self.recent: OrderedDict[bytes, Terms] = OrderedDict()
+        self.find = find
+        self.name = name
+        self.used = used
+        self.recent: OrderedDict[tuple[str, bytes], tuple[Terms, float]] = OrderedDict()
+        self.recent_terms = 0
         self.lock = threading.Lock()
         self.core = Terms()
-        self.own = Terms(own, self.known) if own else self.core
+        self.own = Terms(own, partial(self.look_up, "")) if own else self.core
 
-    def terms(self, context: Context) -> Terms:
-        """The terms of a request's @context; None is the core alone."""
+    def terms(self, context: Context, tenant: str = "") -> Terms:
+        """The terms of a request's @context; None is the core alone.
+
+        Raises InvalidEntity for what is no context, TooMuch for a bound, Unreachable for one that cannot be had.
+        """
         if context is None:
             return self.core
         contexts = [context] if isinstance(context, str | Mapping) else list(context)
         try:
-            key = orjson.dumps(contexts)
-        except TypeError:
+            text = orjson.dumps(contexts)
+        except (TypeError, ValueError):
             raise InvalidEntity("The @context is no JSON.", where="@context") from None
-        with self.lock:
-            found = self.recent.pop(key, None)
-        found = found or Terms(contexts, self.known)
-        with self.lock:
-            self.recent[key] = found
-            while len(self.recent) > RECENT:
-                self.recent.popitem(last=False)
+        private = HOSTED.encode() in text or len(contexts) != 1 or not isinstance(contexts[0], str)
+        key = (tenant if private else "", text)
+        found = self.ready(key) or self.keep(key, self.read(contexts, tenant))
+        if self.used is not None and found.addresses:
+            self.used(found.addresses, tenant)
         return found
+
+    def read(self, contexts: list[Any], tenant: str) -> Terms:
+        return Terms(contexts, partial(self.look_up, tenant), self.name and partial(name_for, self.name, tenant))
+
+    def look_up(self, tenant: str, address: str) -> Any:
+        """What an address holds. Raises InvalidEntity or Unreachable."""
+        if address in self.known:
+            return inside(self.known[address])
+        return find_nothing(address) if self.find is None else self.find(address, tenant)
+
+    def ready(self, key: tuple[str, bytes]) -> Terms | None:
+        """Terms that were read lately; those with addresses only for a while, for what is there may change."""
+        with self.lock:
+            found = self.recent.get(key)
+            if found is None or (found[0].addresses and time.monotonic() - found[1] > FRESH_SECONDS):
+                return None
+            self.recent.move_to_end(key)
+            return found[0]
+
+    def keep(self, key: tuple[str, bytes], terms: Terms) -> Terms:
+        """Keep terms ready, and let go of the oldest beyond what memory has room for."""
+        with self.lock:
+            self.drop(key)
+            self.recent[key] = (terms, time.monotonic())
+            self.recent_terms += len(terms.terms)
+            while self.recent_terms > RECENT_TERMS and len(self.recent) > 1:
+                self.drop(next(iter(self.recent)))
+        return terms
+
+    def drop(self, key: tuple[str, bytes]) -> None:
+        gone = self.recent.pop(key, None)
+        if gone is not None:
+            self.recent_terms -= len(gone[0].terms)
+
+    def forget(self) -> None:
+        """Read every context anew: one of them has changed or is gone."""
+        with self.lock:
+            self.recent.clear()
+            self.recent_terms = 0
