@@ -137,12 +137,19 @@ class SqliteStore:
 
         What the job raises is raised here, and nothing of it is written. Raises Damaged where the disk fails.
         """
+        return self.queue(job, (tenant, actor, request, source, run)).result()
+
+    def tend(self, job: Callable[[SqliteTransaction], T]) -> T:
+        """Run `job(transaction)` like `write`, without a commit of its own in the record: it changes no facts."""
+        return self.queue(job, None).result()
+
+    def queue(self, job: Callable[[SqliteTransaction], T], stamp: Stamp | None) -> "Future[T]":
         answer: Future[T] = Future()
         with self.lock:
             if self.closed:
                 raise Damaged("The store is closed.", where=Path(self.path).name)
-            self.jobs.put((job, (tenant, actor, request, source, run), answer))
-        return answer.result()
+            self.jobs.put((job, stamp, answer))
+        return answer
 
     def run(self) -> None:
         """Take what waits, commit it as one group, answer; until told to end."""

@@ -1,0 +1,201 @@
+"""What is to be told, on its way out: changes until they are matched, notifications until they are delivered.
+
+The publisher alone takes from here. Whatever it finds out (a change is matched, a notification came through, failed,
+is given up) is settled in one transaction, so that a kill at any moment loses nothing and repeats no more than what
+was not settled yet. Times are microseconds since 1970.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import apsw
+import orjson
+
+from landbridge.errors import Missing
+from landbridge.model.subscription import Change
+from landbridge.store.document import unfold
+from landbridge.store.sqlite import SqliteStore
+from landbridge.store.transaction import SqliteTransaction
+
+NOTICE = "SELECT shelf, tenant, subscription, rank, notification, body, tries, due, dead, reason FROM delivery"
+
+
+class Lane(NamedTuple):
+    """Whose notifications stand in one row: a document of a shelf."""
+
+    shelf: str
+    tenant: str
+    subscription: str
+
+
+class Notice(NamedTuple):
+    """A notification that waits. `body` is the JSON to send; `due`: not before; `dead`: given up at that time, or 0."""
+
+    lane: Lane
+    rank: int
+    notification: str
+    body: bytes
+    tries: int = 0
+    due: int = 0
+    dead: int = 0
+    reason: str = ""
+
+
+@dataclass
+class Outcome:
+    """What the publisher found out since it last settled. `standings`: how a lane's deliveries went, as members."""
+
+    matched: list[int] = field(default_factory=list)  # ranks of changes
+    queued: list[Notice] = field(default_factory=list)
+    done: list[tuple[Lane, int]] = field(default_factory=list)
+    standings: dict[Lane, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.matched or self.queued or self.done or self.standings)
+
+
+def changes(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
+    """Changes that are not matched yet, in the order of their commits."""
+    rows = connection.execute(
+        "SELECT rank, tenant, id, recorded, created, modified, before, after FROM change WHERE rank>?"
+        " ORDER BY rank LIMIT ?",
+        (after, limit),
+    )
+    return [Change(*row[:6], *(None if text is None else unfold(text) for text in row[6:])) for row in rows]
+
+
+def settle(store: SqliteStore, outcome: Outcome) -> None:
+    """Make durable what was found out."""
+    gone: dict[Lane, bool] = {}
+
+    def job(transaction: SqliteTransaction) -> None:
+        connection = transaction.connection
+        connection.executemany("DELETE FROM change WHERE rank=?", ((rank,) for rank in outcome.matched))
+        connection.executemany(
+            "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ((*one.lane, *one[1:]) for one in outcome.queued if is_there(connection, one.lane, gone)),
+        )
+        connection.executemany(
+            "DELETE FROM delivery WHERE shelf=? AND tenant=? AND subscription=? AND rank=?",
+            ((*lane, rank) for lane, rank in outcome.done),
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO delivered VALUES (?, ?, ?, ?)",
+            (
+                (*lane, orjson.dumps(members).decode())
+                for lane, members in outcome.standings.items()
+                if is_there(connection, lane, gone)
+            ),
+        )
+
+    store.tend(job)
+
+
+def is_there(connection: apsw.Connection, lane: Lane, known: dict[Lane, bool]) -> bool:
+    """Whether the lane's document is still there: one that is deleted leaves nothing behind."""
+    found = known.get(lane)
+    if found is None:
+        found = known[lane] = (
+            connection.execute("SELECT 1 FROM shelf WHERE shelf=? AND tenant=? AND id=?", lane).get is not None
+        )
+    return found
+
+
+def queue(transaction: SqliteTransaction, lane: Lane, notification: str, body: bytes) -> None:
+    """Put a notification behind those that wait in a lane, within a commit under way: for who notifies by other rules."""
+    rank = transaction.connection.execute(
+        "SELECT max(coalesce(max(rank) + 1, 0), ?) FROM delivery WHERE shelf=? AND tenant=? AND subscription=?",
+        (transaction.recorded, *lane),
+    ).get
+    transaction.connection.execute(
+        "INSERT INTO delivery (shelf, tenant, subscription, rank, notification, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (*lane, rank, notification, body),
+    )
+
+
+def lanes(connection: apsw.Connection) -> list[Lane]:
+    """The lanes in which something waits."""
+    return [Lane(*row) for row in connection.execute(
+        "SELECT shelf, tenant, subscription FROM delivery WHERE NOT dead GROUP BY shelf, tenant, subscription"
+    )]  # fmt: skip
+
+
+def waiting(connection: apsw.Connection, lane: Lane, after: int, limit: int) -> list[Notice]:
+    """Notifications of a lane in their order."""
+    rows = connection.execute(
+        f"{NOTICE} WHERE shelf=? AND tenant=? AND subscription=? AND rank>? AND NOT dead ORDER BY rank LIMIT ?",
+        (*lane, after, limit),
+    )
+    return [notice(row) for row in rows]
+
+
+def standing(connection: apsw.Connection, lane: Lane) -> dict[str, Any]:
+    """How a lane's deliveries went; nothing where there were none."""
+    found = connection.execute("SELECT body FROM delivered WHERE shelf=? AND tenant=? AND subscription=?", lane).get
+    return orjson.loads(found) if found else {}
+
+
+def notice(row: Sequence[Any]) -> Notice:
+    return Notice(Lane(*row[:3]), *row[3:])
+
+
+# -- dead letters
+
+
+def dead_letters(store: SqliteStore, limit: int = 100, offset: int = 0) -> tuple[list[Notice], int]:
+    """Notifications that were given up, the oldest first, and how many there are."""
+    with store.reader() as connection:
+        count = int(connection.execute("SELECT count(*) FROM delivery WHERE dead").get)
+        rows = connection.execute(
+            f"{NOTICE} WHERE dead ORDER BY dead, shelf, tenant, subscription, rank LIMIT ? OFFSET ?", (limit, offset)
+        )
+        return [notice(row) for row in rows], count
+
+
+def wanted(subscription: str | None, notification: str | None) -> tuple[str, list[str]]:
+    """The condition on dead letters: of one subscription, one notification, or all."""
+    terms, values = ["dead"], list[str]()
+    for column, value in (("subscription", subscription), ("notification", notification)):
+        if value is not None:
+            terms.append(f"{column}=?")
+            values.append(value)
+    return " AND ".join(terms), values
+
+
+def replay(store: SqliteStore, subscription: str | None = None, notification: str | None = None) -> int:
+    """Have dead letters tried again, under the same notification id; how many. Raises Missing where there are none."""
+    where, values = wanted(subscription, notification)
+
+    def job(transaction: SqliteTransaction) -> int:
+        transaction.connection.execute(
+            f"UPDATE delivery SET dead=0, tries=0, due=0, reason='' WHERE {where}",  # noqa: S608  (columns named above)
+            values,
+        )
+        return transaction.connection.changes()
+
+    return counted(store.tend(job))
+
+
+def forget(store: SqliteStore, subscription: str | None = None, notification: str | None = None) -> int:
+    """Drop dead letters; how many. Raises Missing where there are none."""
+    where, values = wanted(subscription, notification)
+
+    def job(transaction: SqliteTransaction) -> int:
+        transaction.connection.execute(f"DELETE FROM delivery WHERE {where}", values)  # noqa: S608  (as above)
+        return transaction.connection.changes()
+
+    return counted(store.tend(job))
+
+
+def counted(number: int) -> int:
+    if not number:
+        raise Missing("There are no such dead letters.", hint="List them: landbridge notifications")
+    return number
+
+
+def lanes_after(connection: apsw.Connection, known: Iterable[Lane]) -> list[Lane]:
+    """Lanes in which something waits that nobody looks after yet: queued by others, or replayed."""
+    busy = set(known)
+    return [lane for lane in lanes(connection) if lane not in busy]
