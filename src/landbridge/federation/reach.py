@@ -2,6 +2,7 @@
 
 from landbridge.federation.registry import Registry
 from landbridge.governance.egress import Egress
+from landbridge.pool.identity import alias_of, tenant_alias
 from landbridge.pool.pool import Pool
 
 
@@ -12,3 +13,10 @@ class Reach:
         self.pool = pool
         self.egress = egress or Egress()
         self.registry = Registry(pool, self.egress.check)
+        self.own_alias: str | None = None
+
+    def alias(self, tenant: str) -> str:
+        """The name by which other brokers know a tenant of this one (NGSI-LD 5.2.40), and a Via header shows it."""
+        if self.own_alias is None:
+            self.own_alias = alias_of(self.pool)
+        return tenant_alias(self.own_alias, tenant)

@@ -19,4 +19,8 @@ def answer(wanted: Wanted, shown: Any, headers: dict[str, str] | None = None) ->
 
 
 def done(tenant: str, status: int = 204, headers: dict[str, str] | None = None) -> Response:
-    return Response(None, status, (headers or {}) | ({"NGSILD-Tenant": tenant} if tenant else {}))
+    """No body; names of headers are spelt as the standard spells them, for clients that take them by the letter."""
+    told = (headers or {}) | ({"NGSILD-Tenant": tenant} if tenant else {})
+    found = Response(None, status)
+    found.raw_headers += [(name.encode(), value.encode()) for name, value in told.items()]
+    return found

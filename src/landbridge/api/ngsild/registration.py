@@ -147,7 +147,9 @@ class Registrations:
 
 
 def context(wanted: Wanted) -> dict[str, Any]:
-    return {"@context": wanted.terms.document()} if wanted.rendering.context else {}
+    """The client's own contexts; that the core context is among them is understood (NGSI-LD 5.5.7)."""
+    own = list(wanted.terms.contexts) or wanted.terms.document()
+    return {"@context": own} if wanted.rendering.context else {}
 
 
 def given_id(body: Mapping[str, Any], kind: str = "ContextSourceRegistration") -> str:

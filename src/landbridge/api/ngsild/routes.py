@@ -11,6 +11,7 @@ from landbridge.api.http.caller import Callers
 from landbridge.api.http.resource import Resource
 from landbridge.api.ngsild.entity import Entities
 from landbridge.api.ngsild.fault import FAULTS
+from landbridge.api.ngsild.identity import Identity
 from landbridge.api.ngsild.operation import ROOT, Table
 from landbridge.api.ngsild.origin import PROVENANCE, Origins
 from landbridge.api.ngsild.provision import Provision
@@ -40,6 +41,7 @@ def table(pool: Pool, doors: Doors) -> Table:
         Provision(pool, doors.contexts),
         Types(pool, doors.contexts),
         Registrations(pool, doors.contexts, reach.registry),
+        Identity(reach, doors.contexts),
     )
     return Table([served for part in parts for served in part.served()])
 
