@@ -120,7 +120,7 @@ def test_the_simplified_form() -> None:
     assert shown["refArea"] == "urn:ngsi-ld:Area:1"
     assert shown["name"] == {"languageMap": EVERY_KIND["name"]["languageMap"]}
     assert shown["category"] == {"vocab": ["commercial", "https://example.com/office"]}
-    assert shown["route"] == {"objectList": ["urn:s:1", "urn:s:2"]}
+    assert shown["route"] == ["urn:s:1", "urn:s:2"]
     assert shown["location"] == POINT
 
 
