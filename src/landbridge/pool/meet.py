@@ -1,14 +1,14 @@
-"""Rows of a bulk load that meet entities already there: each document is read, changed and written, as fast as may be.
+"""Rows of a bulk load that meet entities already there: most documents are rewritten as columns of text (`pool.weave`).
 
-Most meetings are of two kinds: a source says again what it alone says, or adds its claim beside others' under a rule
-that ranks the sources. Both are done here on the document's lists, the texts made a column at a time beforehand;
-everything else goes the way of single rows (`Absorber.place`), with the same result.
+The others are read, changed and written one by one, as single rows are (`Absorber.place`), with the same result:
+late values, rules that ask for more than the sources' ranks, pins, sub-attributes, changed scopes and places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,156 +16,221 @@ import orjson
 import polars as pl
 
 from landbridge.model.entity import API, PROVENANCE
-from landbridge.model.slot import LOOK, slot_of
+from landbridge.model.slot import LOOK, Slot, slot_of
 from landbridge.pool.absorb import Absorber, Item, Standing
-from landbridge.pool.render import Rendered
+from landbridge.pool.render import Rendered, slots
+from landbridge.pool.single import LOCATION, Draft, stored_row
+from landbridge.pool.told import ANNOUNCED, Told
+from landbridge.pool.weave import Saying, Woven, weave
+from landbridge.store.contract import Kind, Row, Stored
+from landbridge.store.document import folded, is_marked, unfold, unfolded
+from landbridge.store.transaction import SqliteTransaction
 
-Fragment = orjson.Fragment
-Places = np.ndarray[Any, np.dtype[np.int64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+MET = 4_096  # entities met together: as many as the store's cache holds between reading and writing
 
 
 @dataclass
 class Voice:
-    """What a delivery says of one attribute, an entry for each entity in the order of their keys (None: nothing)."""
+    """What a delivery says of one attribute: `index` gives the row that stands of each entity, -1 where nothing does.
+
+    `anew`: entities of which the delivery says something without a time, so that nothing there counts as later.
+    """
 
     absorber: Absorber
     standing: Standing
     rendered: Rendered
-    alone: list[Any]  # the instance as the default one, complete
-    claims: list[Any]  # the same under the source's datasetId; empty where there are no rivals
-    at: Places  # the rows of the delivery that are said
-    there: Any
+    index: Ints
     rows: pl.Series
-    anew: list[bool]
-    items: list[Item] = field(default_factory=list)
-    ranks: dict[str, int] = field(default_factory=dict)
-    rank: int = 0
-    quick: bool = True  # nothing but the rank of the sources decides
-    name: str = ""
-    mine: str = ""
-    shared: bool = False
+    anew: Flags | None
+    types: tuple[str, ...]
+    name: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.name = self.rendered.name
+
+    @cached_property
+    def quick(self) -> bool:
+        """Whether nothing but the rank of the sources decides."""
         rule, rivals = self.standing.rule, self.standing.rivals
-        self.ranks = {source: rule.rank(source) for source in rivals}
-        self.rank = rule.rank(self.absorber.owner)
+        if not rivals:
+            return True
         distinct = len(set(self.ranks.values())) == len(rivals)
-        self.name, self.mine, self.shared = self.rendered.name, self.standing.claim, bool(rivals)
-        self.quick = not rivals or (rule.rule == "priority" and not self.standing.lapsing and distinct)
+        return rule.rule == "priority" and not self.standing.lapsing and distinct and self.absorber.owner in rivals
 
-    def put(self, types: tuple[str, ...], attrs: dict[str, Any], place: int) -> bool:
-        """Bring what is said into a document's attributes; whether anything current changed."""
-        instances: list[Any] | None = attrs.get(self.name)
-        if self.quick:
-            if not instances:
-                text = Fragment(self.alone[place])
-                attrs[self.name] = [text, Fragment(self.claims[place])] if self.shared else [text]
-                return True
-            if self.put_claim(instances, place) if self.shared else self.put_value(instances, place):
-                return True
-        placed = self.absorber.place(types, instances or (), self.item(place))
-        if placed is None:
-            return False
-        attrs[self.name] = placed
-        return True
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        return {source: self.standing.rule.rank(source) for source in self.standing.rivals}
 
-    def put_claim(self, instances: list[Any], place: int) -> bool:
-        """Add a first claim beside the others; False where that is not all there is to do."""
-        first, mine = instances[0], self.mine
-        rank = self.ranks.get(first[PROVENANCE][0])
-        if rank is None or "datasetId" in first or len(instances) == 1:
-            return False
-        at = 1
-        for one in instances[1:]:
-            dataset = one["datasetId"]
-            if dataset >= mine:
-                if dataset == mine:
-                    return False
-                break
-            at += 1
-        instances.insert(at, Fragment(self.claims[place]))
-        if self.rank < rank:
-            instances[0] = Fragment(self.alone[place])
-        return True
+    @cached_property
+    def saying(self) -> Saying:
+        """What is said, as columns for all entities."""
+        at, rendered, absorber = self.places(slice(None)), self.rendered, self.absorber
+        tails = [] if rendered.tail is None else [rendered.tail.gather(at)]
+        row = self.rows.gather(at).cast(pl.String).fill_null("null")
+        front = pl.select(pl.concat_str(rendered.head.gather(at), *tails, pl.lit(absorber.before))).to_series()
+        back = pl.select(pl.concat_str(pl.lit(f",{absorber.recorded},{absorber.run},"), row)).to_series()
+        observed = None if rendered.observed is None else rendered.observed.gather(at)
+        if observed is not None and self.anew is not None:
+            observed = observed.set(pl.Series(self.anew), None)
+        return Saying(self.name, absorber.owner, front, back, observed, self.ranks)
 
-    def put_value(self, instances: list[Any], place: int) -> bool:
+    def said_of(self, part: slice) -> Saying:
+        """What is said of some of the entities."""
+        whole = self.saying
+        observed = None if whole.observed is None else whole.observed[part]
+        return Saying(whole.name, whole.owner, whole.front[part], whole.back[part], observed, whole.ranks)
+
+    def places(self, part: slice | Ints) -> pl.Series:
+        """The rows that stand, null where nothing is said."""
+        at = pl.Series(self.index[part])
+        return at.set(at < 0, None)
+
+    def values(self, places: Ints) -> list[Slot]:
+        """The narrow column's values where this is said, and is all that there is."""
+        if self.standing.rivals:
+            return [LOOK] * len(places)
+        return slots(self.rendered, pl.Series(self.index[places]))
+
+    def items(self, places: Ints) -> Iterator[Item | None]:
+        """What is said of these entities as single rows say it."""
+        rendered, at = self.rendered, self.places(places)
+        count = len(places)
+        heads = rendered.head.gather(at).to_list()
+        tails = [""] * count if rendered.tail is None else rendered.tail.gather(at).to_list()
+        times = [None] * count if rendered.observed is None else rendered.observed.gather(at).to_list()
+        values, numbers = rendered.values.gather(at).to_list(), self.rows.gather(at).to_list()
+        anew = [False] * count if self.anew is None else self.anew[places].tolist()
+        for time, head, tail, value, number, since in zip(times, heads, tails, values, numbers, anew, strict=True):
+            yield None if head is None else Item(self.name, None, time, head, tail, value, number, since)
+
+    def put(self, attrs: dict[str, Any], item: Item) -> bool:
+        """Bring an item into a stored document's attributes; whether anything current changed."""
+        stored: list[Any] = attrs.get(self.name) or []
+        if stored and not self.standing.rivals and self.put_value(stored, item):
+            return True
+        instances = unfolded(stored) if any(map(is_marked, stored)) else stored
+        placed = self.absorber.place(self.types, instances, item)
+        whole = instances if placed is None else orjson.loads(orjson.dumps(placed))
+        attrs[self.name] = folded(whole)
+        return placed is not None
+
+    def put_value(self, instances: list[Any], item: Item) -> bool:
         """Put the one value in place of an older one; False where that is not all there is to do."""
         first = instances[0]
         owner, _, created, *_ = first[PROVENANCE]
-        if len(instances) > 1 or "datasetId" in first or owner == API:
+        if len(instances) > 1 or "datasetId" in first or owner == API or is_marked(first):
             return False
-        item = self.item(place)
         if self.absorber.is_late(first, item):
             return False
         absorber = self.absorber
         row = "null" if item.row is None else item.row
         stamp = f"{absorber.before}{created},{absorber.recorded},{absorber.run},{row}]}}"
-        instances[0] = Fragment(str(item.head) + item.tail + stamp)
+        instances[0] = orjson.Fragment(str(item.head) + item.tail + stamp)
         return True
 
-    def item(self, place: int) -> Item:
-        """What is said as a single row says it; all are made when the first is asked for."""
-        if not self.items:
-            self.items = spread(items(self.rendered, self.at, self.rows, self.anew), self.there)
-        return self.items[place]
 
-    @property
-    def always_looked_at(self) -> bool:
-        """Whether the attribute has several instances wherever this is said, and it is said everywhere."""
-        return self.shared and bool(self.there.all())
+@dataclass
+class Meeting:
+    """Entities of one kind and type that are there, in the order of their keys, and what is said of them.
 
-    def slot(self, instances: Sequence[Any] | None) -> Any:
-        """The narrow column's value for these instances."""
-        if instances is None or len(instances) > 1:
-            return None if instances is None else LOOK
-        one = instances[0]
-        return slot_of([one if isinstance(one, dict) else orjson.loads(orjson.dumps(one))])
+    `scopes`: the scope that each is to have (None: as it is), where the delivery says any.
+    """
+
+    transaction: SqliteTransaction
+    told: Told
+    kind: Kind
+    keys: Ints
+    ids: pl.Series
+    voices: list[Voice]
+    scopes: Sequence[list[str] | None] | None
+
+    def write(self) -> None:
+        """Bring what is said into the entities' rows, some at a time."""
+        located = any(voice.name == LOCATION for voice in self.voices)
+        woven = self.scopes is None and not located and all(voice.quick for voice in self.voices)
+        for first in range(0, len(self.keys), MET):
+            part = slice(first, min(first + MET, len(self.keys)))
+            left = np.arange(part.start, part.stop)
+            if woven:
+                left = left[self.weave(part)]
+            if len(left):
+                self.look_at(left, located)
+
+    def weave(self, part: slice) -> Ints:
+        """Rewrite documents as columns; answers the places, in this part, that have to be looked at."""
+        keys = self.keys[part]
+        docs = self.transaction.documents(keys.tolist())
+        found = weave(docs, [voice.said_of(part) for voice in self.voices], self.transaction.recorded)
+        for news in np.unique(found.news).tolist():
+            self.update(part.start, keys, found, news)
+        self.touch(found.places + part.start)
+        return found.rest(len(keys))
+
+    def update(self, start: int, keys: Ints, found: Woven, news: int) -> None:
+        """Write those documents of which these sayings need their slots written."""
+        alike = found.news == news
+        places = found.places[alike]
+        docs = found.docs if alike.all() else [doc for doc, one in zip(found.docs, alike.tolist(), strict=True) if one]
+        slots = {
+            self.kind.slots[voice.name]: voice.values(places + start)
+            for number, voice in enumerate(self.voices)
+            if news >> number & 1 and voice.name in self.kind.slots
+        }
+        self.transaction.update_columns(keys[places].tolist(), docs, slots)
+
+    def look_at(self, places: Ints, located: bool) -> None:
+        """Look at each document by itself."""
+        said = [(voice, list(voice.items(places))) for voice in self.voices]
+        columns = {voice: list[Slot]() for voice in self.kind.slots if any(one.name == voice for one in self.voices)}
+        keys, docs, plain, changed = list[int](), list[str](), list[Row](), list[int]()
+        for number, stored in enumerate(self.transaction.load(self.keys[places].tolist())):
+            document = orjson.loads(stored.doc)  # as it is stored: what is not spoken of is not unfolded
+            attrs, place = document["attrs"], int(places[number])
+            touched = False
+            for voice, items in said:
+                item = items[number]
+                if item is not None and voice.put(attrs, item):
+                    touched = True
+            rescoped = self.scopes is not None and rescope(document, self.scopes[place])
+            if not touched and not rescoped:
+                continue
+            changed.append(place)
+            if rescoped or located:
+                plain.append(self.plain_row(stored, document, located))
+                continue
+            keys.append(stored.key)
+            docs.append(orjson.dumps(document).decode())
+            for name, column in columns.items():
+                column.append(slot(attrs.get(name)))
+        self.transaction.update_columns(keys, docs, {self.kind.slots[name]: column for name, column in columns.items()})
+        self.transaction.update(plain)
+        self.touch(np.array(changed, np.int64))
+
+    def plain_row(self, stored: Stored, document: dict[str, Any], located: bool) -> Row:
+        """A row with everything, for documents whose place or scope may have changed."""
+        draft = Draft(unfold(orjson.dumps(document).decode()), stored, stored.key, moved=located)
+        return stored_row(draft, {self.kind.type: self.kind}, self.transaction)
+
+    def touch(self, places: Ints) -> None:
+        """Note whose current values changed."""
+        self.told.touch_all(self.ids.gather(places[:ANNOUNCED]).to_list(), (self.kind.type,), len(places))
 
 
-def prepare(
-    absorber: Absorber,
-    standing: Standing,
-    rendered: Rendered,
-    at: Places,
-    there: Any,
-    rows: pl.Series,
-    anew: list[bool],
-) -> Voice:
-    """Prepare one attribute: `at` gives the row that stands for each entity that is `there`."""
-    head = rendered.head.gather(at)
-    tails = [] if rendered.tail is None else [rendered.tail.gather(at)]
-    stamp = pl.lit(f"{absorber.before}{absorber.recorded},{absorber.recorded},{absorber.run},")
-    row = rows.gather(at).cast(pl.String).fill_null("null")
-    ending: list[Any] = [*tails, stamp, row, pl.lit("]}")]
-    alone = pl.select(pl.concat_str(head, *ending)).to_series()
-    claims = None
-    if standing.rivals:
-        claims = pl.select(pl.concat_str(head, pl.lit(absorber.marked), *ending)).to_series().to_list()
-    return Voice(
-        absorber,
-        standing,
-        rendered,
-        spread(alone.to_list(), there),
-        [] if claims is None else spread(claims, there),
-        at,
-        there,
-        rows,
-        anew,
-    )
+def slot(stored: Sequence[Any] | None) -> Slot:
+    """The narrow column's value for an attribute's instances as they are stored."""
+    if stored is None:
+        return None
+    one = stored[0] if isinstance(stored[0], dict) else orjson.loads(orjson.dumps(stored[0]))
+    return LOOK if len(stored) > 1 or is_marked(one) else slot_of([one])
 
 
-def items(rendered: Rendered, at: Places, rows: pl.Series, anew: list[bool]) -> list[Item]:
-    """What these rows say."""
-    heads = rendered.head.gather(at).to_list()
-    tails = [""] * len(at) if rendered.tail is None else rendered.tail.gather(at).to_list()
-    times: list[Any] = [None] * len(at) if rendered.observed is None else rendered.observed.gather(at).to_list()
-    values, numbers = rendered.values.gather(at).to_list(), rows.gather(at).to_list()
-    return [Item(rendered.name, None, *said) for said in zip(times, heads, tails, values, numbers, anew, strict=True)]
-
-
-def spread(values: list[Any], there: Any) -> list[Any]:
-    """The values at the places that are there, None at the others."""
-    if there.all():
-        return values
-    rest = iter(values)
-    return [next(rest) if here else None for here in there.tolist()]
+def rescope(document: dict[str, Any], scope: list[str] | None) -> bool:
+    """Give a document this scope; whether it is another than it had."""
+    if scope is None or document.get("scope") == scope:
+        return False
+    attrs = document.pop("attrs")
+    document |= {"scope": scope, "attrs": attrs}
+    return True

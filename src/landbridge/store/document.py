@@ -34,7 +34,7 @@ def unfold(text: str) -> Document:
     attributes = found["attrs"]
     for name, instances in attributes.items():
         for one in instances:
-            if len(one.get(PROVENANCE, ())) == MARKED:
+            if is_marked(one):
                 attributes[name] = unfolded(instances)
                 break
     return found
@@ -56,6 +56,11 @@ def folded(instances: Sequence[Instance]) -> Sequence[Instance]:
         if own[place] and same_but_dataset(first, instances[place]):
             return [short(instances[place], CHOSEN), *stored[1:place], *stored[place + 1 :]]
     return stored
+
+
+def is_marked(one: Mapping[str, Any]) -> bool:
+    """Whether an instance is a claim as it is stored."""
+    return len(one.get(PROVENANCE, ())) == MARKED
 
 
 def is_own(one: Instance) -> bool:

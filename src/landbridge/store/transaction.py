@@ -81,6 +81,19 @@ class SqliteTransaction:
             for row in cursor:
                 yield Stored(*row)
 
+    def documents(self, keys: Sequence[int]) -> list[str]:
+        """The stored texts of entities that exist, given by ascending keys, in their order."""
+        if keys and keys[-1] - keys[0] == len(keys) - 1:
+            found = self.connection.execute(
+                "SELECT doc FROM entity WHERE key BETWEEN ? AND ? ORDER BY key", (keys[0], keys[-1])
+            )
+        else:
+            found = self.connection.execute(
+                "SELECT doc FROM entity WHERE key IN (SELECT value FROM carray(?)) ORDER BY key",
+                (apsw.carray(array("q", keys)),),
+            )
+        return [doc for (doc,) in found]
+
     def take_keys(self, kind: Kind, count: int) -> range:
         """New keys of a kind, counted as entities of it."""
         start = self.connection.execute(
