@@ -3,8 +3,8 @@
 All times are microseconds since 1970 in UTC; all shapes are frozen and hold plain values.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 Document = dict[str, Any]
@@ -72,6 +72,38 @@ class TypeSummary:
     entities: int
     attributes: tuple[str, ...]
     located: bool
+
+
+@dataclass(frozen=True)
+class AttributeSummary:
+    """One attribute of a tenant: the types of entities that have it, its kinds (Property, ...), and how many."""
+
+    name: str
+    types: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class TypeDetail:
+    """One type of a tenant: how many entities it has, and its attributes with the kinds they are of."""
+
+    type: str
+    entities: int
+    attributes: tuple[AttributeSummary, ...]
+
+
+@dataclass(frozen=True)
+class EntityMap:
+    """Which entities a query found, once and for all its pages (NGSI-LD 5.2.39).
+
+    `entities`: id -> where it is (`@none`: here). `expires` in microseconds since 1970.
+    """
+
+    id: str
+    expires: int
+    entities: Mapping[str, Sequence[str]]
+    linked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

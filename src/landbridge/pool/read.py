@@ -12,6 +12,7 @@ from landbridge.model.answer import (
     Change,
     Disagreement,
     Document,
+    Held,
     Link,
     Page,
     RejectGroup,
@@ -38,6 +39,14 @@ def entity(store: SqliteStore, tenant: str, id_: str) -> Document:
     if stored is None:
         raise Missing("There is no such entity.", where=id_)
     return reading.document(stored)
+
+
+def held(store: SqliteStore, tenant: str, id_: str) -> Held:
+    """An entity as it is now, its document not read yet. Raises Missing."""
+    stored = store.get(tenant, id_)
+    if stored is None:
+        raise Missing("There is no such entity.", where=id_)
+    return reading.held(stored)
 
 
 def query(store: SqliteStore, asked: Query) -> Page:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import apsw
@@ -30,6 +31,11 @@ def timed(doc: str, created: int, modified: int) -> Document:
     found["createdAt"] = created
     found["modifiedAt"] = modified
     return found
+
+
+def held(stored: Stored) -> Held:
+    """The entity as an answer holds it, its document not read yet."""
+    return Held.stored(stored.key, stored.id, stored.doc, stored.created, stored.modified, stored.version, timed)
 
 
 def version(connection: apsw.Connection) -> int:
@@ -83,11 +89,18 @@ def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None) -
     following = bool(rows) and (more or backward)
     earlier = bool(rows) and (more if backward else asked.after is not None or asked.offset > 0)
     return Page(
-        tuple(Held.stored(row[0], row[1], row[2], row[3], row[4], row[5], timed) for row in rows),
+        tuple(Held.stored(*row[:6], timed) for row in rows),
         next_cursor(asked, rows[-1]) if following else None,
         count,
         next_cursor(asked, rows[0]) if earlier else None,
     )
+
+
+def ids(connection: apsw.Connection, asked: Query, most: int) -> list[str]:
+    """The ids of what a query finds, in its order, `most` at most; documents are not read."""
+    known = Layout(tuple(kinds(connection, asked.tenant)))
+    compiled = compile_query(replace(asked, limit=most - 1), choose(connection, asked, known))
+    return [str(id_) for (id_,) in connection.execute(f"SELECT id FROM ({compiled.sql})", compiled.bindings)]
 
 
 def entries(connection: apsw.Connection, key: int, attribute: str | None, limit: int) -> list[tuple[Entry, int, int]]:
