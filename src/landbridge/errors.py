@@ -11,7 +11,8 @@ the command line maps them to exit codes. The tree:
     │   └── InvalidSettings      landbridge.toml or source.toml
     ├── Missing              what is asked for does not exist
     ├── Exists               what should be created is there already
-    │   └── Conflicting          what is asked for contradicts what is there
+    │   ├── Conflicting          what is asked for contradicts what is there
+    │   └── Outdated             what is there is no longer what the caller saw
     ├── Refused              a policy says no, and why
     ├── Unauthenticated      nobody known is asking
     ├── TooMuch              a bound on size, depth, time or count is reached
@@ -81,6 +82,10 @@ class Exists(LandbridgeError):
 
 class Conflicting(Exists):
     """What is asked for contradicts what is there."""
+
+
+class Outdated(Exists):
+    """What is there is no longer what the caller saw."""
 
 
 class Refused(LandbridgeError):

@@ -10,10 +10,12 @@ from feeding import City, rivals
 from landbridge.errors import Exists, InvalidEntity, Missing, Refused
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.answer import Document
-from landbridge.model.parser import parse_attributes, parse_entity
+from landbridge.model.entity import NULL
+from landbridge.model.parser import parse_attributes, parse_entity, parse_fragment
 from landbridge.model.query import Compare, Has, Query
 from landbridge.model.query import Path as Where
 from landbridge.model.terms import Terms
+from landbridge.pool.alter import Fragment
 from landbridge.pool.pool import Pool
 from landbridge.store.sqlite import open_store
 
@@ -98,13 +100,28 @@ def test_an_instance_keeps_when_it_was_made(pool: Pool) -> None:
     assert after["attrs"]["a"][0]["@"][3] == after["modifiedAt"] > made[3]
 
 
-def test_patch_replaces_what_is_there_and_names_the_rest(pool: Pool) -> None:
-    pool.create(CLERK, entity(a=1))
-    written = pool.patch(CLERK, "urn:x:1", attrs(a=2, z=3))
-    assert written.updated == ("a",)
-    assert [name for name, _ in written.not_updated] == ["z"]
+def test_patch_replaces_whole_instances_and_adds_what_is_not_there(pool: Pool) -> None:
+    pool.create(CLERK, entity(a={"value": 1, "unitCode": "GQ"}))
+    given = parse_fragment({"a": 2, "z": {"value": 3, "datasetId": "urn:d:1"}, "scope": "/x"}, CORE)
+    written = pool.patch(CLERK, "urn:x:1", Fragment(given["attrs"], (), given["scope"]))
+    assert written.updated == ("a", "z")
+    assert [name for name, _ in written.not_updated] == ["scope"]
+    document = pool.entity(CLERK, "urn:x:1")
+    assert shown(pool) == {"a": {None: 2}, "z": {"urn:d:1": 3}}
+    assert "unitCode" not in document["attrs"]["a"][0]
+    assert "scope" not in document
+
+
+def test_a_null_deletes_its_instance_and_names_what_is_not_there(city: City, pool: Pool) -> None:
+    pool.create(CLERK, entity(a=[{"value": 1}, {"value": 2, "datasetId": "urn:d:1"}], b=3))
+    nulls = {"a": {"value": NULL, "datasetId": "urn:d:1"}, "b": NULL, "c": NULL}
+    written = pool.patch(CLERK, "urn:x:1", parse_fragment(nulls, CORE, nulls=True)["attrs"])
+    assert written.updated == ("a", "b")
+    assert [name for name, _ in written.not_updated] == ["c"]
+    assert shown(pool) == {"a": {None: 1}}
+    assert [(row[1], row[2]) for row in city.journal() if row[5] == "delete"] == [("a", "urn:d:1"), ("b", None)]
     before = pool.entity(CLERK, "urn:x:1")
-    assert pool.patch(CLERK, "urn:x:1", attrs(z=3)).updated == ()
+    assert pool.patch(CLERK, "urn:x:1", parse_fragment({"c": NULL}, CORE, nulls=True)["attrs"]).updated == ()
     assert pool.entity(CLERK, "urn:x:1") == before
 
 

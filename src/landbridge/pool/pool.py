@@ -7,7 +7,7 @@ the store. Times are microseconds since 1970.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -15,9 +15,12 @@ from landbridge.errors import Refused
 from landbridge.governance.audit import Act, ReadCounter, act
 from landbridge.governance.policy import Actor, Policy, Role
 from landbridge.model.answer import (
+    AttributeSummary,
     Change,
     Disagreement,
     Document,
+    EntityMap,
+    Held,
     Link,
     Page,
     Point,
@@ -25,25 +28,34 @@ from landbridge.model.answer import (
     RunRecord,
     SourceState,
     Trace,
+    TypeDetail,
     TypeSummary,
 )
 from landbridge.model.claim import Claims
+from landbridge.model.entity import Instance
+from landbridge.model.merge import Merging
 from landbridge.model.query import And, Has, Or, Query
-from landbridge.pool import read, write
+from landbridge.pool import alter, batch, discovery, entity_map, purge, read, write
+from landbridge.pool.alter import Attributes, Fragment
+from landbridge.pool.batch import Batch, Order
+from landbridge.pool.expire import Expiries
+from landbridge.pool.purge import Doomed, Purge
 from landbridge.pool.series import series
+from landbridge.pool.target import Target
 from landbridge.pool.trace import explain
-from landbridge.pool.write import Attributes, Fragment, Written
+from landbridge.pool.write import Make, Written
 from landbridge.store import ledger, reading, shelf
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
 __all__ = ["Actor", "Pool"]
 
+Done = TypeVar("Done", Written, Batch)
 CLAIMS = "claims"  # the name under which the store keeps them
 
 
 @dataclass
-class Target:
+class Aim:
     """What somebody asks for, as the audit names it."""
 
     name: str
@@ -58,6 +70,7 @@ class Pool:
         self.given_claims = claims
         self.kept_claims: tuple[str | None, Claims] = (None, Claims())
         self.reads = ReadCounter(store.clock, self.save_acts)
+        self.expiries = Expiries(store)
 
     def close(self) -> None:
         """Keep what is counted, and close the store."""
@@ -80,14 +93,15 @@ class Pool:
     # -- who may
 
     @contextmanager
-    def asked(self, actor: Actor, right: str, what: str, target: str = "") -> Iterator["Target"]:
+    def asked(self, actor: Actor, right: str, what: str, target: str = "") -> Iterator["Aim"]:
         """Let the actor do it, or refuse; a refusal is audited before it is told, also one that comes from inside.
 
         What is yielded may be given a name that is only known later, for the counts of public reads.
         """
-        aim = Target(target)
+        aim = Aim(target)
         try:
             self.policy.require(actor, right, what)
+            self.expiries.withdraw(lambda: self.claims)
             yield aim
         except Refused as refusal:
             if actor.role is Role.PUBLIC:  # no line each for whoever knocks: counted
@@ -129,6 +143,64 @@ class Pool:
         """One page of entities."""
         with self.asked(actor, "read", "read entities", type_names(query.types)):
             return read.query(self.store, query)
+
+    def held(self, actor: Actor, id: str, *, tenant: str = "") -> Held:
+        """An entity as it is now, its document not read yet. Raises Missing."""
+        with self.asked(actor, "read", "read entities", id) as target:
+            found = read.held(self.store, tenant, id)
+            if actor.role is Role.PUBLIC:
+                target.name = ",".join(found.document["type"])
+            return found
+
+    def map_entities(self, actor: Actor, query: Query, lifetime: int | None = None) -> EntityMap:
+        """Keep which entities a query finds, for so many microseconds at most (NGSI-LD 5.14.4)."""
+        with self.asked(actor, "read", "read entities", type_names(query.types)):
+            return entity_map.create(self.store, query, lifetime)
+
+    def map_of(self, actor: Actor, ids: Sequence[str], lifetime: int | None = None, *, tenant: str = "") -> EntityMap:
+        """Keep an entity map of these entities."""
+        with self.asked(actor, "read", "read entities"):
+            return entity_map.keep(self.store, tenant, dict.fromkeys(ids, (entity_map.HERE,)), lifetime)
+
+    def query_map(self, actor: Actor, query: Query, of: EntityMap) -> Page:
+        """One page of a map's entities; `next` and `previous` are offsets (NGSI-LD 5.5.9.3)."""
+        with self.asked(actor, "read", "read entities", type_names(query.types)):
+            return entity_map.page(self.store, query, of)
+
+    def entity_map(self, actor: Actor, id: str, *, tenant: str = "") -> EntityMap:
+        """Raises Missing where there is no such map, or its time is over."""
+        with self.asked(actor, "read", "read entity maps", id):
+            return entity_map.find(self.store, tenant, id)
+
+    def change_entity_map(self, actor: Actor, id: str, expires: int | None, *, tenant: str = "") -> None:
+        """Change until when a map is kept. Raises Missing."""
+        with self.asked(actor, "read", "read entity maps", id):
+            entity_map.change(self.store, tenant, id, expires)
+
+    def delete_entity_map(self, actor: Actor, id: str, *, tenant: str = "") -> None:
+        """Raises Missing."""
+        with self.asked(actor, "read", "read entity maps", id):
+            entity_map.delete(self.store, tenant, id)
+
+    def type_details(self, actor: Actor, *, tenant: str = "") -> Sequence[TypeDetail]:
+        """The types that have entities, with their attributes' names."""
+        with self.asked(actor, "read", "read types"):
+            return discovery.types(self.store, tenant)
+
+    def type_detail(self, actor: Actor, type: str, *, tenant: str = "") -> TypeDetail:
+        """One type, with the kinds of its attributes. Raises Missing."""
+        with self.asked(actor, "read", "read types", type):
+            return discovery.type_(self.store, tenant, type)
+
+    def attributes(self, actor: Actor, *, tenant: str = "") -> Sequence[AttributeSummary]:
+        """The attributes that entities have, with the types of those."""
+        with self.asked(actor, "read", "read types"):
+            return discovery.attributes(self.store, tenant)
+
+    def attribute(self, actor: Actor, name: str, *, tenant: str = "") -> AttributeSummary:
+        """One attribute, with its kinds and how many entities have it. Raises Missing."""
+        with self.asked(actor, "read", "read types", name):
+            return discovery.attribute(self.store, tenant, name)
 
     def types(self, actor: Actor, *, tenant: str = "") -> Sequence[TypeSummary]:
         with self.asked(actor, "read", "read types"):
@@ -202,61 +274,122 @@ class Pool:
         """What the commits after `since` changed. Says no values, so no actor is asked."""
         return read.changes(self.store, since, limit)
 
-    # -- writing
+    # -- writing one entity; `id` may be a Target, which says under what conditions it is meant
 
     def create(self, actor: Actor, document: Document, *, tenant: str = "") -> Written:
         """Make an entity from a stored document. Raises Exists, Refused."""
         with self.asked(actor, "write", "write entities", document["id"]):
-            return write.create(self.store, self.claims, actor, document, tenant)
+            return self.wrote(write.create(self.store, self.claims, actor, document, tenant))
+
+    def replace(self, actor: Actor, id: str | Target, document: Document, *, tenant: str = "") -> Written:
+        """Put a document in place of what clients wrote of an entity. Raises Missing, Outdated, Refused."""
+        return self.change(actor, id, tenant, lambda _, edit: alter.replace(edit, document))
 
     def append(
         self,
         actor: Actor,
-        id: str,
-        attrs: Attributes,
+        id: str | Target,
+        attrs: Attributes | Fragment,
         *,
         overwrite: bool = True,
-        types: Sequence[str] = (),
-        scope: Sequence[str] | None = None,
         tenant: str = "",
     ) -> Written:
-        """Add attribute instances, and types that the entity has besides. Raises Missing, Refused."""
-        with self.asked(actor, "write", "write entities", id):
-            given = Fragment(attrs, types, scope)
-            return write.append(self.store, self.claims, actor, id, given, overwrite, tenant)
+        """Add attribute instances, types and scopes. Raises Missing, Outdated, Refused."""
+        given = attrs if isinstance(attrs, Fragment) else Fragment(attrs)
+        return self.change(actor, id, tenant, lambda _, edit: alter.append(edit, given, overwrite=overwrite))
 
-    def patch(
-        self,
-        actor: Actor,
-        id: str,
-        attrs: Attributes,
-        *,
-        types: Sequence[str] = (),
-        scope: Sequence[str] | None = None,
-        tenant: str = "",
+    def patch(self, actor: Actor, id: str | Target, attrs: Attributes | Fragment, *, tenant: str = "") -> Written:
+        """Replace attribute instances, and add those that are not there. Raises Missing, Outdated, Refused."""
+        given = attrs if isinstance(attrs, Fragment) else Fragment(attrs)
+        return self.change(actor, id, tenant, lambda _, edit: alter.update(edit, given))
+
+    def merge(self, actor: Actor, id: str | Target, given: Fragment, how: Merging, *, tenant: str = "") -> Written:
+        """Merge a fragment into an entity, down to the members of values. Raises Missing, Outdated, Refused."""
+        return self.change(actor, id, tenant, lambda _, edit: alter.merge(edit, given, how))
+
+    def patch_attribute(
+        self, actor: Actor, id: str | Target, attribute: str, part: Instance, *, tenant: str = ""
     ) -> Written:
-        """Replace attribute instances that are there. Raises Missing, Refused."""
-        with self.asked(actor, "write", "write entities", id):
-            return write.patch(self.store, self.claims, actor, id, Fragment(attrs, types, scope), tenant)
+        """Replace members of one attribute instance. Raises Missing, Outdated, Refused, InvalidEntity."""
+        return self.change(actor, id, tenant, lambda _, edit: alter.update_attribute(edit, attribute, part))
+
+    def replace_attribute(
+        self, actor: Actor, id: str | Target, attribute: str, instances: Sequence[Instance], *, tenant: str = ""
+    ) -> Written:
+        """Replace instances of an attribute that are there. Raises Missing, Outdated, Refused."""
+        return self.change(actor, id, tenant, lambda _, edit: alter.replace_attribute(edit, attribute, instances))
 
     def delete_attribute(
         self,
         actor: Actor,
-        id: str,
+        id: str | Target,
         attribute: str,
         dataset_id: str | None = None,
         all: bool = False,
         *,
         tenant: str = "",
     ) -> Written:
-        """Delete a client's instance (or all of them); lifts a pin. Raises Missing, Refused."""
-        with self.asked(actor, "write", "write entities", id):
-            return write.delete_attribute(self.store, self.claims, actor, id, attribute, dataset_id, all, tenant)
+        """Delete a client's instance (or all of them); lifts a pin. Raises Missing, Outdated, Refused."""
+        return self.change(actor, id, tenant, lambda _, edit: alter.delete_attribute(edit, attribute, dataset_id, all))
 
-    def delete(self, actor: Actor, id: str, *, tenant: str = "") -> Written:
-        """Delete an entity that no source feeds. Raises Missing, Refused."""
-        with self.asked(actor, "write", "delete entities", id):
-            return write.delete(self.store, actor, id, tenant)
+    def delete(self, actor: Actor, id: str | Target, *, tenant: str = "") -> Written:
+        """Delete an entity that no source feeds. Raises Missing, Outdated, Refused."""
+        return self.change(actor, id, tenant, alter.delete, "delete entities")
+
+    def change(self, actor: Actor, id: str | Target, tenant: str, make: Make, what: str = "write entities") -> Written:
+        target = id if isinstance(id, Target) else Target(id)
+        with self.asked(actor, "write", what, target.id):
+            return self.wrote(write.change(self.store, self.claims, actor, target, tenant, make))
+
+    def wrote(self, written: Done) -> Done:
+        """Remember that something expires."""
+        if written.expiring:
+            self.expiries.forget()
+        return written
+
+    # -- writing many, in one commit: what fails is told of each, and the others are written
+
+    def create_all(self, actor: Actor, orders: Sequence[Order], *, tenant: str = "") -> Batch:
+        """Make entities."""
+        return self.all_of(actor, orders, tenant, batch.create)
+
+    def upsert_all(self, actor: Actor, orders: Sequence[Order], *, update: bool = False, tenant: str = "") -> Batch:
+        """Make entities, and replace or update those that are there."""
+        return self.all_of(actor, orders, tenant, batch.upsert(update=update))
+
+    def update_all(self, actor: Actor, orders: Sequence[Order], *, overwrite: bool = True, tenant: str = "") -> Batch:
+        """Add attributes to entities, replacing those that are there or leaving them."""
+        return self.all_of(actor, orders, tenant, batch.update(overwrite=overwrite))
+
+    def merge_all(self, actor: Actor, orders: Sequence[Order], *, tenant: str = "") -> Batch:
+        """Merge fragments into entities."""
+        return self.all_of(actor, orders, tenant, batch.merge_one)
+
+    def delete_all(self, actor: Actor, orders: Sequence[Order], *, tenant: str = "") -> Batch:
+        """Delete entities."""
+        return self.all_of(actor, orders, tenant, batch.remove, "delete entities")
+
+    def all_of(
+        self, actor: Actor, orders: Sequence[Order], tenant: str, one: batch.Perform, what: str = "write entities"
+    ) -> Batch:
+        with self.asked(actor, "write", what, f"{len(orders)} entities"):
+            done = self.wrote(batch.perform(self.store, self.claims, actor, orders, tenant, one))
+        self.audit_refused(actor, what, done.results)
+        return done
+
+    def purge(self, actor: Actor, query: Query, doomed: Doomed) -> Purge:
+        """Delete all entities that a query finds, or attributes of theirs."""
+        with self.asked(actor, "write", "delete entities", type_names(query.types)):
+            done = purge.purge(self.store, self.claims, actor, query, doomed)
+        self.audit_refused(actor, "delete entities", done.failed)
+        return done
+
+    def audit_refused(self, actor: Actor, what: str, results: Sequence[batch.Result]) -> None:
+        """Put on record what a policy refused among many, one by one."""
+        at = self.store.clock()
+        denied = [(one.id, one.error.message) for one in results if isinstance(one.error, Refused)]
+        if denied:
+            self.save_acts([act(at, actor, what, id_, "denied", reason) for id_, reason in denied])
 
 
 def type_names(types: Has | And | Or | object | None) -> str:

@@ -95,6 +95,13 @@ class Watch:
                 tenant, type_ = self.kind(key)
                 self.note(tenant, (type_,), old.id, old.created, self.recorded, old.doc, doc)
 
+    def moving(self, tenant: str, old: Stored, row: Row) -> None:
+        """An entity that gets a row of another kind."""
+        if self.quiet:
+            return
+        types = dict.fromkeys([*self.types(row.key, row.extra), *types_of(old.doc)])
+        self.note(tenant, tuple(types), row.id, old.created, self.recorded, old.doc, row.doc)
+
     def deleted(self, tenant: str, stored: Iterable[Stored]) -> None:
         """Entities that are removed."""
         if self.quiet:

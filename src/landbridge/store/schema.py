@@ -91,6 +91,10 @@ CREATE TABLE shelf_gone (
   PRIMARY KEY (shelf, tenant, id)) WITHOUT ROWID;
 CREATE INDEX shelf_gone_when ON shelf_gone (shelf, gone);
 
+-- Transient entities (NGSI-LD 4.22): when the first of what an entity has, or it itself, expires.
+CREATE TABLE expiry (key INTEGER PRIMARY KEY, due INTEGER NOT NULL);
+CREATE INDEX expiry_due ON expiry (due);
+
 -- Subscribed: which entities somebody wants to hear of ('' is any), how often; what commits did to them, until that
 -- is matched; what is to be delivered, until it is (`dead`: until an operator sees to it); how deliveries went.
 CREATE TABLE interest (

@@ -105,6 +105,10 @@ class SqliteTransaction:
 
     def insert(self, tenant: str, rows: Sequence[Row]) -> None:
         """Write new entities."""
+        self.put_new(tenant, rows)
+        self.watch.inserted(tenant, rows)
+
+    def put_new(self, tenant: str, rows: Sequence[Row]) -> None:
         self.connection.executemany(
             "INSERT INTO name VALUES (?, ?, ?)", ((tenant, row.id, row.key) for row in sorted(rows, key=lambda r: r.id))
         )
@@ -112,7 +116,6 @@ class SqliteTransaction:
         for row in rows:
             self.put_extra(row)
             self.put_box(row)
-        self.watch.inserted(tenant, rows)
 
     def insert_columns(self, tenant: str, kind: Kind, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write new entities of one kind given as columns: key, id, doc, lon, lat, cell, box, and `s3` ... for slots.
@@ -191,15 +194,30 @@ class SqliteTransaction:
     def delete(self, tenant: str, stored: Sequence[Stored]) -> None:
         """Remove entities; their journal stays."""
         self.watch.deleted(tenant, stored)
+        self.forget(tenant, stored)
+
+    def forget(self, tenant: str, stored: Sequence[Stored]) -> None:
         for row in stored:
             self.connection.execute("DELETE FROM name WHERE tenant=? AND id=?", (tenant, row.id))
             for statement in (
                 "DELETE FROM entity WHERE key=?",
                 "DELETE FROM extra_type WHERE key=?",
                 "DELETE FROM shape WHERE key=?",
+                "DELETE FROM expiry WHERE key=?",
             ):
                 self.connection.execute(statement, (row.key,))
             self.connection.execute("UPDATE kind SET entities = entities - 1 WHERE num=?", (row.key >> KIND_BITS,))
+
+    def move(self, tenant: str, stored: Stored, row: Row) -> None:
+        """Write an entity that exists under the key of another kind, with its journal's rows and its disagreements.
+
+        What bulk loads recorded of it stays in their segments, under the key that it had.
+        """
+        self.watch.moving(tenant, stored, row)
+        self.forget(tenant, [stored])
+        self.put_new(tenant, [row])
+        for table in ("journal", "disagreement"):
+            self.connection.execute(f"UPDATE {table} SET key=? WHERE key=?", (row.key, stored.key))
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Add instances to the journal, a row each."""

@@ -10,6 +10,7 @@ from landbridge.errors import (
     InvalidQuery,
     LandbridgeError,
     Missing,
+    Outdated,
     Refused,
     TooMuch,
     Unauthenticated,
@@ -22,6 +23,10 @@ BLANK = "about:blank"
 
 class InvalidRequest(Invalid):
     """The request itself is malformed: no JSON, a parameter that does not exist or does not fit."""
+
+
+class NotSupported(Invalid):
+    """The operation exists, and not for what is asked here."""
 
 
 class NoTenant(Missing):
@@ -37,15 +42,17 @@ FAULTS = Faults(
         Fault(NotAllowed, 405, BLANK, "Method not allowed"),
         Fault(NotAcceptable, 406, BLANK, "Not acceptable"),
         Fault(Conflicting, 409, TYPES + "Conflict", "Conflict"),
+        Fault(Outdated, 412, BLANK, "Precondition failed"),
         Fault(Exists, 409, TYPES + "AlreadyExists", "Already exists"),
         Fault(TooLarge, 413, BLANK, "Content too large"),
         Fault(WrongMedia, 415, BLANK, "Unsupported media type"),
         Fault(TooMuch, 403, TYPES + "TooComplexQuery", "Too complex query"),
+        Fault(NotSupported, 422, TYPES + "OperationNotSupported", "Operation not supported"),
         Fault(InvalidRequest, 400, TYPES + "InvalidRequest", "Invalid request"),
         Fault(InvalidQuery, 400, TYPES + "BadRequestData", "Bad request data"),
         Fault(InvalidEntity, 400, TYPES + "BadRequestData", "Bad request data"),
         Fault(Invalid, 400, TYPES + "BadRequestData", "Bad request data"),
-        Fault(Unreachable, 503, TYPES + "LdContextNotAvailable", "@context not available"),
+        Fault(Unreachable, 504, TYPES + "LdContextNotAvailable", "@context not available"),
         Fault(Damaged, 500, TYPES + "InternalError", "Internal error"),
         Fault(LandbridgeError, 500, TYPES + "InternalError", "Internal error"),
     ),

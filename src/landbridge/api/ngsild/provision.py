@@ -15,6 +15,7 @@ from landbridge.api.ngsild.parameter import FORMAT, JSON, OPTIONS, link_context,
 from landbridge.api.ngsild.path import entity_id
 from landbridge.model.parser import parse_entity, parse_fragment
 from landbridge.model.terms import Contexts, Terms
+from landbridge.pool.alter import Fragment
 from landbridge.pool.pool import Pool
 from landbridge.pool.write import Written
 
@@ -78,7 +79,7 @@ class Provision:
         tenant = read_tenant(ask.request, self.pool)
         overwrite = "noOverwrite" not in given.get("options", "").split(",")
         written = self.pool.append(
-            ask.actor, entity_id(ask.path), **fragment(body, terms), overwrite=overwrite, tenant=tenant
+            ask.actor, entity_id(ask.path), fragment(body, terms), overwrite=overwrite, tenant=tenant
         )
         return render_written(written, tenant)
 
@@ -86,13 +87,13 @@ class Provision:
         """NGSI-LD 6.6.3.2, update attributes."""
         body, terms = read_body(ask, self.contexts)
         tenant = read_tenant(ask.request, self.pool)
-        written = self.pool.patch(ask.actor, entity_id(ask.path), **fragment(body, terms), tenant=tenant)
+        written = self.pool.patch(ask.actor, entity_id(ask.path), fragment(body, terms, nulls=True), tenant=tenant)
         return render_written(written, tenant)
 
     def delete_attribute(self, ask: Ask) -> Response:
         """NGSI-LD 6.7.3.2, delete an attribute."""
         given = ask.given
-        attribute = self.contexts.terms(link_context(ask.request)).expand(ask.path["attrId"])
+        attribute = self.contexts.terms(link_context(ask.request), named_tenant(ask.request)).expand(ask.path["attrId"])
         tenant = read_tenant(ask.request, self.pool)
         everything = given.get("deleteAll") == "true"
         self.pool.delete_attribute(
@@ -101,10 +102,10 @@ class Provision:
         return done(tenant)
 
 
-def fragment(body: dict[str, Any], terms: Terms) -> dict[str, Any]:
+def fragment(body: dict[str, Any], terms: Terms, *, nulls: bool = False) -> Fragment:
     """A fragment of an entity as the pool takes it."""
-    read = parse_fragment(body, terms)
-    return {"attrs": read["attrs"], "types": read.get("type", ()), "scope": read.get("scope")}
+    read = parse_fragment(body, terms, nulls=nulls)
+    return Fragment(read["attrs"], read.get("type", ()), read.get("scope"), read.get("expiresAt"))
 
 
 def is_simplified(given: Mapping[str, str]) -> bool:
