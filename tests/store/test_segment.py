@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from landbridge.store import raw
-from landbridge.store.segment import ROWS, SCHEMA, SegmentRow, cut, iterate, rows_of, unpack
+from landbridge.store.segment import ROWS, SCHEMA, Said, SegmentRow, cut, cut_rows, iterate, rows_of, unpack, values_of
 
 
 def table(count: int) -> pa.Table:
@@ -50,6 +51,81 @@ def test_many_rows_make_several_segments_in_the_order_of_keys() -> None:
     assert [segment.rows for segment in segments] == [ROWS, ROWS, 3]
     assert segments[0].max_key <= segments[1].min_key
     assert segments[1].max_time == 2 * ROWS - 1
+
+
+OPENING = '{"type":"Property","value":'
+SAID = (
+    Said("level", OPENING, "a", True, unit="u"),
+    Said("place", OPENING, "b", False, tail="t", dataset="urn:d"),
+    Said("name", OPENING, "c", True),
+)
+
+
+def readings(count: int) -> pa.Table:
+    """Three source rows for each entity; of `place` every second one says something."""
+    numbers = range(count)
+    return pa.table(
+        {
+            "key": pa.array([number // 3 for number in numbers], pa.int64()),
+            "observed": pa.array([None if number == 5 else number * 1_000_000 for number in numbers], pa.int64()),
+            "row": pa.array([None if number == 7 else number for number in numbers], pa.int64()),
+            "a": pa.array([None if number == 4 else number / 2 for number in numbers], pa.float64()),
+            "u": pa.array(["GQ" if number % 2 else None for number in numbers]).dictionary_encode(),
+            "b": pa.array([f"[{number}]" if number % 2 else None for number in numbers]),
+            "t": pa.array([f',"sub":{number}' if number % 3 else "" for number in numbers]),
+            "c": pa.array(['say "hi"' if number == 3 else f"n{number}" for number in numbers]),
+        }
+    )
+
+
+def test_source_rows_come_back_as_instances() -> None:
+    (segment,) = cut_rows(readings(12), SAID, 40, number=4, tenant="", kind=2, source="s", run=3)
+    assert (segment.min_key, segment.max_key, segment.rows) == (0, 3, 11 + 6 + 12)
+    assert (segment.min_time, segment.max_time) == (0, None)  # one has no time, so no reader may skip by time
+    found = list(iterate(unpack(segment.body)))
+    assert [row.ordinal for row in found] == list(range(40, 40 + segment.rows))
+    assert found[0] == SegmentRow(
+        0, "level", None, 0, 40, 0, "set", OPENING + '0.0,"observedAt":"1970-01-01T00:00:00Z"}'
+    )
+    assert found[3] == SegmentRow(
+        0, "place", "urn:d", 1_000_000, 43, 1, "set",
+        OPENING + '[1],"observedAt":"1970-01-01T00:00:01Z","datasetId":"urn:d","sub":1}',
+    )  # fmt: skip
+    assert [row.instance for row in found if row.row == 5] == [
+        OPENING + '2.5,"unitCode":"GQ"}',
+        OPENING + '[5],"datasetId":"urn:d","sub":5}',
+        OPENING + '"n5"}',
+    ]
+    assert [row.attribute for row in found if row.key == 1 and row.row == 4] == ["name"]  # the others say nothing there
+
+
+def test_one_entity_of_source_rows_is_found() -> None:
+    segments = list(cut_rows(readings(2 * ROWS + 3), SAID, 0, number=1, tenant="", kind=1, source="s", run=1))
+    every = [row for segment in segments for row in iterate(unpack(segment.body))]
+    assert [row.ordinal for row in every] == list(range(len(every)))
+    middle = segments[1]
+    for key in (middle.min_key, middle.max_key, 3_000, 99_999):
+        for attribute in (None, "level", "place", "none"):
+            found = [row for segment in segments for row in rows_of(segment.body, key, attribute)]
+            assert found == [row for row in every if row.key == key and attribute in (None, row.attribute)]
+
+
+def test_the_values_of_an_attribute_are_found_in_both_forms() -> None:
+    forms = [
+        next(cut_rows(readings(12), SAID, 7, number=1, tenant="", kind=1, source="s", run=1)),
+        next(cut(table(12), number=1, tenant="", kind=1, source="s", run=1)),
+    ]
+    for segment, attributes in zip(forms, (("level", "place", "name", "none"), ("a", "b", "none")), strict=True):
+        for attribute in attributes:
+            wanted = [row for row in iterate(unpack(segment.body)) if row.attribute == attribute]
+            found = values_of(segment.body, attribute).to_pylist()
+            assert [(one["key"], one["observed"], one["ordinal"]) for one in found] == [
+                (row.key, row.observed, row.ordinal) for row in wanted
+            ]
+            for one, row in zip(found, wanted, strict=True):
+                whole = None if row.instance is None else orjson.loads(row.instance)
+                said = None if one["instance"] is None else orjson.loads(one["instance"])
+                assert (said and said["value"]) == (whole and whole["value"])
 
 
 def test_a_source_row_is_found_with_its_place() -> None:

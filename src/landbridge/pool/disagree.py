@@ -23,7 +23,7 @@ from landbridge.pool.absorb import Absorber
 from landbridge.pool.single import Writing
 from landbridge.store import reading
 from landbridge.store.schema import KIND_BITS
-from landbridge.store.segment import unpack
+from landbridge.store.segment import values_of
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
@@ -200,9 +200,8 @@ def in_segment(
     body: bytes, attribute: str, low: int, high: int, number: int, recorded: int, source: str
 ) -> pl.DataFrame:
     """The claims of one segment about an attribute."""
-    table = unpack(body).select(["key", "attribute", "observed", "ordinal", "instance"])
-    frame = pl.DataFrame(table)
-    return frame.filter(pl.col("key").is_between(low, high), pl.col("attribute").cast(pl.String) == attribute).select(
+    frame = pl.DataFrame(values_of(body, attribute))
+    return frame.filter(pl.col("key").is_between(low, high)).select(
         "key",
         pl.lit(source).alias("source"),
         pl.col("observed").fill_null(recorded).alias("since"),

@@ -1,7 +1,8 @@
 """A slice of a bulk delivery on its way into the store: documents and journal lines made a column at a time.
 
 New entities' documents are rendered as columns of text; of many rows about one entity the newest of each attribute is
-found as columns too and the others go to the journal alone. Entities that are there already are met in `pool.meet`.
+found as columns too and the others go to the journal alone. Only where an entity is there already does Python look at
+each document (`pool.meet`).
 """
 
 from collections.abc import Sequence
@@ -17,21 +18,21 @@ from landbridge.model.feed import ROW
 from landbridge.model.slot import LOOK, where_of
 from landbridge.pool import disagree
 from landbridge.pool.absorb import Absorber, Standing
-from landbridge.pool.meet import Meeting, Voice
+from landbridge.pool.meet import Voice, prepare
 from landbridge.pool.phrase import AttributePlan, scope_of
 from landbridge.pool.render import Columns, Rendered, json_text, slots
-from landbridge.pool.single import LOCATION
+from landbridge.pool.sheet import Sheet
+from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.store.cell import cell, cells
-from landbridge.store.contract import Kind
-from landbridge.store.document import CHOSEN
-from landbridge.store.segment import cut
+from landbridge.store.contract import Kind, Row, Stored
+from landbridge.store.document import CHOSEN, fold, unfold
+from landbridge.store.segment import cut_rows
 from landbridge.store.transaction import SqliteTransaction
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Order = tuple[Ints, Ints, Flags | None, Flags]
-OPERATIONS = pl.Enum(["set", "delete"])
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Load:
         self.kind, self.keys, self.fresh = kind, keys, fresh
         self.type = kind.type
         rows, self.group = part
-        columns = Columns(rows)
+        columns = self.columns = Columns(rows)
         self.names = [plan.value.name for plan in plans]
         self.rows = columns.column(ROW)
         self.scopes = columns.column("scope").to_list() if "scope" in rows.schema.names else None
@@ -81,7 +82,7 @@ class Load:
 
     def lines(self, rendered: Rendered) -> Lines:
         """Bring an attribute's lines into order and find what stands of each entity."""
-        spoken = rendered.head.is_not_null().to_numpy()
+        spoken = rendered.values.is_not_null().to_numpy()
         everywhere = bool(spoken.all())
         time = rendered.plan.observed
         if not everywhere or time not in self.ordered:
@@ -146,9 +147,8 @@ class Load:
     def texts(self, lines: Lines) -> tuple[pl.Series, pl.Series | None, pl.Series]:
         """Head, tail and source row of what stands."""
         places = lines.at if lines.newest.all() else lines.at[lines.newest]
-        rendered = lines.rendered
-        tail = None if rendered.tail is None else rendered.tail.gather(places)
-        return rendered.head.gather(places), tail, self.rows.gather(places).cast(pl.String).fill_null("null")
+        said = lines.rendered.some(places)
+        return said.head, said.tail, self.rows.gather(places).cast(pl.String).fill_null("null")
 
     def spread(self, column: pl.Series | None, lines: Lines, count: int) -> pl.Series | None:
         """A column of what stands as one of all entities, null where the attribute is not said."""
@@ -196,10 +196,9 @@ class Load:
 
     def whereabouts(self, lines: Lines, standing: Standing, count: int, fresh: Any) -> dict[str, list[Any]]:
         """The columns that say where new entities lie."""
-        places = lines.at[lines.newest]
-        rendered = lines.rendered
-        if rendered.lon is not None and rendered.lat is not None and not standing.rivals:
-            lon, lat = rendered.lon.gather(places), rendered.lat.gather(places)
+        position = lines.rendered.some(lines.at[lines.newest]).position
+        if position is not None and not standing.rivals:
+            lon, lat = position
             found = pl.DataFrame({"lon": lon, "lat": lat, "cell": cells(lon.to_numpy(), lat.to_numpy())})
             return {
                 name: chosen(spread_.to_list(), fresh)
@@ -211,7 +210,7 @@ class Load:
     def shapes(self, lines: Lines, standing: Standing, count: int, fresh: Any) -> dict[str, list[Any]]:
         """The same for shapes, and for points that several claim."""
         found: dict[str, list[Any]] = {name: [None] * count for name in ("lon", "lat", "box")}
-        heads = lines.rendered.head.gather(lines.at[lines.newest]).to_list()
+        heads = lines.rendered.some(lines.at[lines.newest]).head.to_list()
         for group, head in zip(lines.group[lines.newest].tolist(), heads, strict=True):
             instance = orjson.loads(head + "}")
             place, box = where_of([instance, instance] if standing.rivals else [instance])
@@ -229,17 +228,48 @@ class Load:
         """Bring what stands into the documents of entities that are there."""
         groups = groups[np.argsort(self.keys[groups], kind="stable")]
         voices = [self.voice(*one, groups) for one in zip(self.attributes, self.standings, strict=True)]
-        ids, scopes = self.ids.gather(pl.Series(groups)), self.scopes_of(groups)
-        Meeting(self.transaction, self.told, self.kind, self.keys[groups], ids, voices, scopes).write()
+        scopes, types = self.scopes_of(groups), (self.type,)
+        puts = [(voice.put, voice.alone) for voice in voices]
+        columns = {voice.name: list[Any]() for voice in voices if voice.name in self.kind.slots}
+        filled = [
+            (voice, columns[voice.name]) for voice in voices if voice.name in columns and not voice.always_looked_at
+        ]
+        keys, docs, changed, plain = list[int](), list[str](), list[str](), list[Row]()
+        located = LOCATION in self.names
+        for place, stored in enumerate(self.transaction.load(self.keys[groups].tolist())):
+            document = unfold(stored.doc)
+            attrs, touched = document["attrs"], False
+            for put, said in puts:
+                if said[place] is not None and put(types, attrs, place):
+                    touched = True
+            rescoped = scopes is not None and rescope(document, scopes[place])
+            if not touched and not rescoped:
+                continue
+            changed.append(stored.id)
+            if rescoped or located:
+                plain.append(self.plain_row(stored, document))
+                continue
+            keys.append(stored.key)
+            docs.append(fold(orjson.loads(orjson.dumps(document))))
+            for voice, column in filled:
+                column.append(voice.slot(attrs.get(voice.name)))
+        slots = {self.kind.slots[name]: column or [LOOK] * len(keys) for name, column in columns.items()}
+        self.transaction.update_columns(keys, docs, slots)
+        self.transaction.update(plain)
+        self.told.touch_all(changed[:ANNOUNCED], types, len(changed))
 
     def voice(self, lines: Lines, standing: Standing, groups: Ints) -> Voice:
         """What stands of one attribute, for these entities."""
         index = np.full(len(self.ids), -1, np.int64)
         index[lines.group[lines.newest]] = lines.at[lines.newest]
-        anew = None
+        picked = index[groups]
+        there = picked >= 0
+        anew = [False] * int(there.sum())
         if lines.untimed is not None and lines.untimed.any() and not lines.untimed.all():
-            anew = np.isin(groups, lines.group[lines.untimed])
-        return Voice(self.absorber, standing, lines.rendered, index[groups], self.rows, anew, (self.type,))
+            anew = np.isin(groups[there], lines.group[lines.untimed]).tolist()
+        stands = picked[there]
+        said, rows = lines.rendered.some(stands), self.rows.gather(stands)
+        return prepare(self.absorber, standing, said, np.arange(len(stands)), there, rows, anew)
 
     def scopes_of(self, groups: Ints) -> list[list[str] | None] | None:
         """The scope that the last row of each of these entities says."""
@@ -251,77 +281,60 @@ class Load:
                 found[group] = scope
         return [found.get(group) for group in groups.tolist()]
 
+    def plain_row(self, stored: Stored, document: dict[str, Any]) -> Row:
+        """A row with everything, for documents whose place or scope may have changed."""
+        draft = Draft(orjson.loads(orjson.dumps(document)), stored, stored.key, moved=LOCATION in self.names)
+        return stored_row(draft, {self.type: self.kind}, self.transaction)
+
     # -- the journal
 
     def journal(self) -> None:
-        """Put every line into segments, by entity, attribute and time."""
-        ranks = np.empty(len(self.keys), np.int64)
-        ranks[np.argsort(self.keys, kind="stable")] = np.arange(len(self.keys))
-        names = sorted(range(len(self.names)), key=self.names.__getitem__)
-        frames, places = [], []
-        for rank, number in enumerate(names):
-            lines, standing = self.attributes[number], self.standings[number]
+        """Put every line into segments, with a row each for attributes that share their time."""
+        by_time: dict[str | None, list[int]] = {}
+        for number in sorted(range(len(self.names)), key=self.names.__getitem__):
+            lines = self.attributes[number]
             if not len(lines.at):
                 continue
-            frames.append(self.frame(lines, standing))
-            places.append(ranks[lines.group] * len(names) + rank)
-            if standing.rivals:
+            by_time.setdefault(lines.rendered.plan.observed, []).append(number)
+            self.told.past += len(lines.at) - int(lines.newest.sum())
+            if self.standings[number].rivals:
                 self.touch(self.names[number], lines)
-        if not frames:
-            return
-        order = np.argsort(np.concatenate(places), kind="stable")
-        count = len(order)
-        frame = pl.concat(frames).select(pl.all().gather(pl.Series(order)))
-        ordinals = np.arange(self.told.instances, self.told.instances + count, dtype=np.int32)
-        frame = frame.with_columns(pl.Series("ordinal", ordinals), pl.lit("set").cast(OPERATIONS).alias("operation"))
-        self.told.instances += count
-        self.told.past += count - sum(int(lines.newest.sum()) for lines in self.attributes)
-        self.add_segments(frame)
+        for numbers in by_time.values():
+            self.add_segments(numbers)
 
-    def frame(self, lines: Lines, standing: Standing) -> pl.DataFrame:
-        """One attribute's lines as columns of a segment."""
-        rendered = lines.rendered
-        head = (
-            rendered.head
-            if len(lines.at) == len(rendered.head) and ascend(lines.at)
-            else rendered.head.gather(lines.at)
-        )
-        mark = [pl.lit(self.absorber.marked)] if standing.rivals else []
-        tails = [] if rendered.tail is None else [rendered.tail.gather(lines.at)]
-        observed = pl.Series("observed", [None] * len(lines.at), dtype=pl.Int64)
-        if rendered.observed is not None:
-            observed = rendered.observed.gather(lines.at).alias("observed")
-        frame = pl.DataFrame({"key": self.keys[lines.group], "observed": observed, "row": self.rows.gather(lines.at)})
-        dataset = standing.claim if standing.rivals else None
-        return frame.select(
-            "key",
-            pl.lit(rendered.name).cast(pl.Enum(sorted(set(self.names)))).alias("attribute"),
-            pl.lit(dataset, pl.String).alias("dataset"),
-            "observed",
-            "row",
-            pl.concat_str(head, *mark, *tails, pl.lit("}")).alias("instance"),
-        )
+    def add_segments(self, numbers: list[int]) -> None:
+        """Cut the lines of some attributes into segments, and add them."""
+        absorber, some = self.absorber, [self.attributes[number] for number in numbers]
+        group, at = self.in_key_order(some)
+        sheet = Sheet(self.columns, at)
+        for number, lines in zip(numbers, some, strict=True):
+            standing = self.standings[number]
+            sheet.add(lines.rendered, standing.claim if standing.rivals else None)
+        for segment in cut_rows(
+            sheet.table(self.keys[group], some[0].rendered.observed), sheet.said, self.told.instances,
+            number=absorber.number, tenant=absorber.tenant, kind=self.kind.num, source=absorber.owner, run=absorber.run,
+        ):  # fmt: skip
+            self.transaction.add_segment(segment)
+        self.told.instances += sum(len(lines.at) for lines in some)
+
+    def in_key_order(self, some: list[Lines]) -> tuple[Ints, Ints]:
+        """The rows that say any of these, by the keys of their entities and by time."""
+        longest = max(some, key=lambda lines: len(lines.at))
+        group, at = longest.group, longest.at
+        if len(at) < len(self.group):
+            every = np.unique(np.concatenate([lines.at for lines in some]))
+            if len(every) > len(at):
+                group, at, *_ = self.order(every, longest.rendered.observed)
+        keys = self.keys[group]
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys, kind="stable")
+            group, at = group[order], at[order]
+        return group, at
 
     def touch(self, name: str, lines: Lines) -> None:
         """Note whose claims changed."""
         by = disagree.named(self.absorber.owner, self.absorber.run)
         self.touched.add(by, self.kind.num, name, self.keys[np.unique(lines.group)])
-
-    def add_segments(self, frame: pl.DataFrame) -> None:
-        """Cut the journal's lines into segments, and add them."""
-        absorber = self.absorber
-        table = frame.with_columns(pl.col("dataset").cast(pl.Categorical)).to_arrow(
-            compat_level=pl.CompatLevel.oldest()
-        )
-        for segment in cut(
-            table,
-            number=absorber.number,
-            tenant=absorber.tenant,
-            kind=self.kind.num,
-            source=absorber.owner,
-            run=absorber.run,
-        ):
-            self.transaction.add_segment(segment)
 
 
 def in_sequence(group: Ints, observed: Ints | None, single: bool) -> Ints | None:
@@ -352,9 +365,13 @@ def standing_lines(group: Ints, at: Ints, untimed: Any) -> Any:
     return newest
 
 
-def ascend(places: Ints) -> bool:
-    """Whether the places go up; then as many as there are rows are all rows in their order."""
-    return len(places) == 0 or bool((places[1:] > places[:-1]).all())
+def rescope(document: dict[str, Any], scope: list[str] | None) -> bool:
+    """Give a document this scope; whether it is another than it had."""
+    if scope is None or document.get("scope") == scope:
+        return False
+    attrs = document.pop("attrs")
+    document |= {"scope": scope, "attrs": attrs}
+    return True
 
 
 def chosen(values: Sequence[Any], wanted: Any) -> list[Any]:

@@ -1,12 +1,17 @@
 """A delivery's columns as the JSON that documents are made of: the same texts as `pool.phrase`, a column at a time.
 
-Numbers are written by the same algorithm as orjson's (shortest digits; held together by a test), texts are escaped
-where they need it, times are those of `model.instant`.
+Only rows that are asked for become text: of many rows about one entity all but the newest go to the journal as they
+are. Numbers are written by the same algorithm as orjson's (shortest digits; held together by a test), texts are
+escaped where they need it, times are those of `model.instant`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
@@ -16,24 +21,67 @@ from landbridge.pool.phrase import AttributePlan, Part, read
 
 SPECIAL = r'["\\\x00-\x1f]'
 COORDINATES = r"^\{\"type\":\"Point\",\"coordinates\":\[([^,\]]+),([^,\]]+)\]\}$"
+Places = np.ndarray[Any, np.dtype[np.int64]]
 FEW = 4  # rows that share a time, on average, from which each time is written once
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """One attribute's columns, a row each. `head` is null where the row says nothing.
+    """One attribute's columns, a row each. Texts are made when they are asked for, of some rows (`places`) or of all.
 
-    `tail` None: no sub-attributes. `values` what the claims' rule looks at, `lon` and `lat` of points.
+    `values`: what is said, null where the row says nothing; `observed`: the time in microseconds.
     """
 
-    name: str
-    head: pl.Series
-    tail: pl.Series | None
-    observed: pl.Series | None
-    values: pl.Series
+    columns: Columns
     plan: AttributePlan
-    lon: pl.Series | None = None
-    lat: pl.Series | None = None
+
+    @property
+    def name(self) -> str:
+        return self.plan.value.name
+
+    @cached_property
+    def values(self) -> pl.Series:
+        return self.columns.column(self.plan.value.column)
+
+    @property
+    def observed(self) -> pl.Series | None:
+        return self.columns.micros(self.plan.observed) if self.plan.observed else None
+
+    @cached_property
+    def head(self) -> pl.Series:
+        """The instances' JSON before the place of a datasetId; null where the row says nothing."""
+        value = self.plan.value
+        parts = [pl.lit(value.opening), self.text, *self.columns.unit(value)]
+        if self.plan.observed:
+            parts.append(self.columns.shown(self.plan.observed))
+        return pl.select(pl.concat_str(parts)).to_series()
+
+    @cached_property
+    def tail(self) -> pl.Series | None:
+        """The sub-attributes as further members; None where the mapping has none."""
+        return self.columns.tail(self.plan)
+
+    @cached_property
+    def text(self) -> pl.Series:
+        """The values as JSON."""
+        return self.columns.value_text(self.plan.value)
+
+    @cached_property
+    def position(self) -> tuple[pl.Series, pl.Series] | None:
+        """Longitudes and latitudes of points; None for all else."""
+        if self.plan.value.reading != "point":
+            return None
+        return point_text(self.columns.texts(self.plan.value.column))[1:]
+
+    def some(self, places: Places) -> Rendered:
+        """The same of these rows alone."""
+        if len(places) == self.columns.rows.num_rows and ascend(places):
+            return self
+        plan = self.plan
+        wanted = {plan.value.column, plan.value.unit, plan.observed}
+        wanted |= {name for sub in plan.subs for name in (sub.column, sub.unit)}
+        rows = self.columns.rows.select([name for name in self.columns.rows.schema.names if name in wanted])
+        return Rendered(Columns(rows.take(pa.array(places))), plan)
 
 
 class Columns:
@@ -41,7 +89,8 @@ class Columns:
 
     def __init__(self, rows: pa.RecordBatch) -> None:
         self.rows = rows
-        self.times: dict[str, tuple[pl.Series, pl.Series]] = {}
+        self.times: dict[str, pl.Series] = {}
+        self.shown_times: dict[str, pl.Series] = {}
 
     def column(self, name: str) -> pl.Series:
         return pl.Series(name, self.rows.column(name))
@@ -50,29 +99,21 @@ class Columns:
         column = self.column(name)
         return column if column.dtype == pl.String else column.cast(pl.String)
 
-    def time(self, name: str) -> tuple[pl.Series, pl.Series]:
-        """A column of times as microseconds, and as the JSON member that shows them ('' where there is none)."""
+    def micros(self, name: str) -> pl.Series:
+        """A column of times as microseconds."""
         if name not in self.times:
-            micros = self.column(name).cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
-            self.times[name] = micros, observed_text(micros)
+            self.times[name] = self.column(name).cast(pl.Datetime("us", "UTC")).cast(pl.Int64)
         return self.times[name]
 
+    def shown(self, name: str) -> pl.Series:
+        """A column of times as the JSON member that shows them ('' where there is none)."""
+        if name not in self.shown_times:
+            self.shown_times[name] = observed_text(self.micros(name))
+        return self.shown_times[name]
+
     def attribute(self, plan: AttributePlan) -> Rendered:
-        """Render one attribute."""
-        value, lon, lat = plan.value, None, None
-        if value.reading == "point":
-            text, lon, lat = point_text(self.texts(value.column))
-        else:
-            text = self.value_text(value)
-        parts = [pl.lit(value.opening), text, *self.unit(value)]
-        observed = None
-        if plan.observed:
-            observed, shown = self.time(plan.observed)
-            parts.append(shown)
-        return Rendered(
-            value.name, pl.select(pl.concat_str(parts)).to_series(), self.tail(plan), observed,
-            self.column(value.column), plan, lon, lat,
-        )  # fmt: skip
+        """One attribute."""
+        return Rendered(self, plan)
 
     def value_text(self, value: Part) -> pl.Series:
         """The values of a column as JSON."""
@@ -102,6 +143,11 @@ class Columns:
             for sub in plan.subs
         ]
         return pl.select(pl.concat_str(subs)).to_series()
+
+
+def ascend(places: Places) -> bool:
+    """Whether the places go up; then as many as there are rows are all rows in their order."""
+    return len(places) == 0 or bool((places[1:] > places[:-1]).all())
 
 
 def json_text(column: pl.Series) -> pl.Series:
