@@ -1,8 +1,7 @@
 """A slice of a bulk delivery on its way into the store: documents and journal lines made a column at a time.
 
 New entities' documents are rendered as columns of text; of many rows about one entity the newest of each attribute is
-found as columns too and the others go to the journal alone. Only where an entity is there already does Python look at
-each document (`pool.meet`).
+found as columns too and the others go to the journal alone. Entities that are there already are met in `pool.meet`.
 """
 
 from collections.abc import Sequence
@@ -18,15 +17,15 @@ from landbridge.model.feed import ROW
 from landbridge.model.slot import LOOK, where_of
 from landbridge.pool import disagree
 from landbridge.pool.absorb import Absorber, Standing
-from landbridge.pool.meet import Voice, prepare
+from landbridge.pool.meet import Meeting, Voice
 from landbridge.pool.phrase import AttributePlan, scope_of
 from landbridge.pool.render import Columns, Rendered, json_text, slots
 from landbridge.pool.sheet import Sheet
-from landbridge.pool.single import LOCATION, Draft, stored_row
+from landbridge.pool.single import LOCATION
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.store.cell import cell, cells
-from landbridge.store.contract import Kind, Row, Stored
-from landbridge.store.document import CHOSEN, fold, unfold
+from landbridge.store.contract import Kind
+from landbridge.store.document import CHOSEN
 from landbridge.store.segment import cut_rows
 from landbridge.store.transaction import SqliteTransaction
 
@@ -228,48 +227,22 @@ class Load:
         """Bring what stands into the documents of entities that are there."""
         groups = groups[np.argsort(self.keys[groups], kind="stable")]
         voices = [self.voice(*one, groups) for one in zip(self.attributes, self.standings, strict=True)]
-        scopes, types = self.scopes_of(groups), (self.type,)
-        puts = [(voice.put, voice.alone) for voice in voices]
-        columns = {voice.name: list[Any]() for voice in voices if voice.name in self.kind.slots}
-        filled = [
-            (voice, columns[voice.name]) for voice in voices if voice.name in columns and not voice.always_looked_at
-        ]
-        keys, docs, changed, plain = list[int](), list[str](), list[str](), list[Row]()
-        located = LOCATION in self.names
-        for place, stored in enumerate(self.transaction.load(self.keys[groups].tolist())):
-            document = unfold(stored.doc)
-            attrs, touched = document["attrs"], False
-            for put, said in puts:
-                if said[place] is not None and put(types, attrs, place):
-                    touched = True
-            rescoped = scopes is not None and rescope(document, scopes[place])
-            if not touched and not rescoped:
-                continue
-            changed.append(stored.id)
-            if rescoped or located:
-                plain.append(self.plain_row(stored, document))
-                continue
-            keys.append(stored.key)
-            docs.append(fold(orjson.loads(orjson.dumps(document))))
-            for voice, column in filled:
-                column.append(voice.slot(attrs.get(voice.name)))
-        slots = {self.kind.slots[name]: column or [LOOK] * len(keys) for name, column in columns.items()}
-        self.transaction.update_columns(keys, docs, slots)
-        self.transaction.update(plain)
-        self.told.touch_all(changed[:ANNOUNCED], types, len(changed))
+        ids, scopes = self.ids.gather(pl.Series(groups)), self.scopes_of(groups)
+        Meeting(self.transaction, self.told, self.kind, self.keys[groups], ids, voices, scopes).write()
 
     def voice(self, lines: Lines, standing: Standing, groups: Ints) -> Voice:
         """What stands of one attribute, for these entities."""
         index = np.full(len(self.ids), -1, np.int64)
         index[lines.group[lines.newest]] = lines.at[lines.newest]
+        anew = None
+        if lines.untimed is not None and lines.untimed.any() and not lines.untimed.all():
+            anew = np.isin(groups, lines.group[lines.untimed])
         picked = index[groups]
         there = picked >= 0
-        anew = [False] * int(there.sum())
-        if lines.untimed is not None and lines.untimed.any() and not lines.untimed.all():
-            anew = np.isin(groups[there], lines.group[lines.untimed]).tolist()
-        stands = picked[there]
+        stands, places = picked[there], np.full(len(groups), -1, np.int64)
+        places[there] = np.arange(len(stands))
         said, rows = lines.rendered.some(stands), self.rows.gather(stands)
-        return prepare(self.absorber, standing, said, np.arange(len(stands)), there, rows, anew)
+        return Voice(self.absorber, standing, said, places, rows, anew, (self.type,))
 
     def scopes_of(self, groups: Ints) -> list[list[str] | None] | None:
         """The scope that the last row of each of these entities says."""
@@ -280,11 +253,6 @@ class Load:
             if scope is not None:
                 found[group] = scope
         return [found.get(group) for group in groups.tolist()]
-
-    def plain_row(self, stored: Stored, document: dict[str, Any]) -> Row:
-        """A row with everything, for documents whose place or scope may have changed."""
-        draft = Draft(orjson.loads(orjson.dumps(document)), stored, stored.key, moved=LOCATION in self.names)
-        return stored_row(draft, {self.type: self.kind}, self.transaction)
 
     # -- the journal
 
@@ -363,15 +331,6 @@ def standing_lines(group: Ints, at: Ints, untimed: Any) -> Any:
     newest = np.zeros(len(group), bool)
     newest[places.to_numpy()] = True
     return newest
-
-
-def rescope(document: dict[str, Any], scope: list[str] | None) -> bool:
-    """Give a document this scope; whether it is another than it had."""
-    if scope is None or document.get("scope") == scope:
-        return False
-    attrs = document.pop("attrs")
-    document |= {"scope": scope, "attrs": attrs}
-    return True
 
 
 def chosen(values: Sequence[Any], wanted: Any) -> list[Any]:
