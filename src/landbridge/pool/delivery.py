@@ -5,7 +5,7 @@ is given up) is settled in one transaction, so that a kill at any moment loses n
 was not settled yet. Times are microseconds since 1970.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,11 +14,14 @@ import orjson
 
 from landbridge.errors import Missing
 from landbridge.model.subscription import Change
+from landbridge.pool.subscription import SHELF
+from landbridge.store import shelf
 from landbridge.store.document import unfold
+from landbridge.store.shelf import Kept
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
-NOTICE = "SELECT shelf, tenant, subscription, rank, notification, body, tries, due, dead, reason FROM delivery"
+NOTICE = "SELECT shelf, tenant, subscription, rank, notification, made, body, tries, due, dead, reason FROM delivery"
 
 
 class Lane(NamedTuple):
@@ -30,11 +33,12 @@ class Lane(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """A notification that waits. `body` is the JSON to send; `due`: not before; `dead`: given up at that time, or 0."""
+    """A notification that waits since `made`. `body` is the JSON to send; `dead`: when it was given up, or 0."""
 
     lane: Lane
     rank: int
     notification: str
+    made: int
     body: bytes
     tries: int = 0
     due: int = 0
@@ -55,15 +59,42 @@ class Outcome:
     def empty(self) -> bool:
         return not (self.matched or self.queued or self.done or self.standings)
 
+    def joined(self, later: "Outcome") -> "Outcome":
+        """This and what was found out after it."""
+        return Outcome(
+            self.matched + later.matched,
+            self.queued + later.queued,
+            self.done + later.done,
+            {**self.standings, **later.standings},
+        )
 
-def changes(connection: apsw.Connection, after: int, limit: int) -> list[Change]:
-    """Changes that are not matched yet, in the order of their commits."""
-    rows = connection.execute(
-        "SELECT rank, tenant, id, recorded, created, modified, before, after FROM change WHERE rank>?"
-        " ORDER BY rank LIMIT ?",
-        (after, limit),
-    )
-    return [Change(*row[:6], *(None if text is None else unfold(text) for text in row[6:])) for row in rows]
+
+class Look(NamedTuple):
+    """What is new, in one snapshot: subscriptions put and gone since the last look, and changes to match."""
+
+    version: int
+    put: list[Kept]
+    gone: list[tuple[str, str, int]]
+    changes: list[Change]
+
+
+def look(store: SqliteStore, version: int, moment: int, after: int, limit: int) -> Look:
+    """Look for what is new: `version` and `moment` of the subscriptions known, `after` the last change read."""
+    with store.reader() as connection:
+        now = shelf.version(connection, SHELF)
+        put, gone = ([], []) if now == version else shelf.since(connection, SHELF, moment)
+        rows = connection.execute(
+            "SELECT rank, tenant, id, recorded, created, modified, before, after FROM change WHERE rank>?"
+            " ORDER BY rank LIMIT ?",
+            (after, limit),
+        )
+        return Look(now, put, gone, [change_of(row) for row in rows])
+
+
+def change_of(row: Sequence[Any]) -> Change:
+    rank, tenant, id_, recorded, created, modified, *texts = row
+    before, after = (None if text is None else unfold(text) for text in texts)
+    return Change(rank, tenant, id_, recorded, created, modified, before, after)
 
 
 def settle(store: SqliteStore, outcome: Outcome) -> None:
@@ -74,7 +105,7 @@ def settle(store: SqliteStore, outcome: Outcome) -> None:
         connection = transaction.connection
         connection.executemany("DELETE FROM change WHERE rank=?", ((rank,) for rank in outcome.matched))
         connection.executemany(
-            "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ((*one.lane, *one[1:]) for one in outcome.queued if is_there(connection, one.lane, gone)),
         )
         connection.executemany(
@@ -104,36 +135,48 @@ def is_there(connection: apsw.Connection, lane: Lane, known: dict[Lane, bool]) -
 
 
 def queue(transaction: SqliteTransaction, lane: Lane, notification: str, body: bytes) -> None:
-    """Put a notification behind those that wait in a lane, within a commit under way: for who notifies by other rules."""
+    """Put a notification behind those that wait in a lane, in a commit under way: for who notifies by other rules."""
     rank = transaction.connection.execute(
         "SELECT max(coalesce(max(rank) + 1, 0), ?) FROM delivery WHERE shelf=? AND tenant=? AND subscription=?",
         (transaction.recorded, *lane),
     ).get
     transaction.connection.execute(
-        "INSERT INTO delivery (shelf, tenant, subscription, rank, notification, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (*lane, rank, notification, body),
+        "INSERT INTO delivery (shelf, tenant, subscription, rank, notification, made, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*lane, rank, notification, transaction.recorded, body),
     )
 
 
-def lanes(connection: apsw.Connection) -> list[Lane]:
-    """The lanes in which something waits."""
-    return [Lane(*row) for row in connection.execute(
-        "SELECT shelf, tenant, subscription FROM delivery WHERE NOT dead GROUP BY shelf, tenant, subscription"
-    )]  # fmt: skip
+def lanes(store: SqliteStore) -> list[Lane]:
+    """The lanes in which something is kept, each found by one look."""
+    found: list[Lane] = []
+    with store.reader() as connection:
+        row: Any = ("", "", "")
+        while row is not None:
+            row = connection.execute(
+                "SELECT shelf, tenant, subscription FROM delivery WHERE (shelf, tenant, subscription) > (?, ?, ?)"
+                " ORDER BY shelf, tenant, subscription LIMIT 1",
+                row,
+            ).fetchone()
+            if row is not None:
+                found.append(Lane(*row))
+    return found
 
 
-def waiting(connection: apsw.Connection, lane: Lane, after: int, limit: int) -> list[Notice]:
+def waiting(store: SqliteStore, lane: Lane, after: int, limit: int) -> list[Notice]:
     """Notifications of a lane in their order."""
-    rows = connection.execute(
-        f"{NOTICE} WHERE shelf=? AND tenant=? AND subscription=? AND rank>? AND NOT dead ORDER BY rank LIMIT ?",
-        (*lane, after, limit),
-    )
-    return [notice(row) for row in rows]
+    with store.reader() as connection:
+        rows = connection.execute(
+            f"{NOTICE} WHERE shelf=? AND tenant=? AND subscription=? AND rank>? AND NOT dead ORDER BY rank LIMIT ?",
+            (*lane, after, limit),
+        )
+        return [notice(row) for row in rows]
 
 
-def standing(connection: apsw.Connection, lane: Lane) -> dict[str, Any]:
+def standing(store: SqliteStore, lane: Lane) -> dict[str, Any]:
     """How a lane's deliveries went; nothing where there were none."""
-    found = connection.execute("SELECT body FROM delivered WHERE shelf=? AND tenant=? AND subscription=?", lane).get
+    with store.reader() as connection:
+        found = connection.execute("SELECT body FROM delivered WHERE shelf=? AND tenant=? AND subscription=?", lane).get
     return orjson.loads(found) if found else {}
 
 
@@ -170,8 +213,8 @@ def replay(store: SqliteStore, subscription: str | None = None, notification: st
 
     def job(transaction: SqliteTransaction) -> int:
         transaction.connection.execute(
-            f"UPDATE delivery SET dead=0, tries=0, due=0, reason='' WHERE {where}",  # noqa: S608  (columns named above)
-            values,
+            f"UPDATE delivery SET dead=0, tries=0, due=0, reason='', made=? WHERE {where}",  # noqa: S608  (names above)
+            [store.clock(), *values],
         )
         return transaction.connection.changes()
 
@@ -193,9 +236,3 @@ def counted(number: int) -> int:
     if not number:
         raise Missing("There are no such dead letters.", hint="List them: landbridge notifications")
     return number
-
-
-def lanes_after(connection: apsw.Connection, known: Iterable[Lane]) -> list[Lane]:
-    """Lanes in which something waits that nobody looks after yet: queued by others, or replayed."""
-    busy = set(known)
-    return [lane for lane in lanes(connection) if lane not in busy]

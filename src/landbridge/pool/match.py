@@ -7,10 +7,10 @@ A condition on linked entities looks at them as they are in the pool now. NGSI-L
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import apsw
 
+from landbridge.model.answer import Document
 from landbridge.model.query import And, Linked, Near, Node, Or, Query, Scope, Spatial
 from landbridge.model.subscription import Change
 from landbridge.store import reading
@@ -105,7 +105,18 @@ def matches_pattern(bench: Bench, pattern: str, text: str) -> bool:
     return bool(bench.connection.execute("SELECT regexp(?, ?)", (pattern, text)).get)
 
 
-def documents_of(store: SqliteStore, query: Query) -> Sequence[dict[str, Any]]:
+def entities(store: SqliteStore, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
+    """Those of these entities that there are, as they are now."""
+    found: dict[str, Document] = {}
+    with store.reader() as connection:
+        for id_ in ids:
+            stored = reading.get(connection, tenant, id_)
+            if stored is not None:
+                found[id_] = reading.document(stored)
+    return found
+
+
+def selected(store: SqliteStore, query: Query) -> Sequence[Document]:
     """The entities that a periodic subscription asks for, as they are now."""
     with store.reader() as connection:
         return reading.query(connection, query).documents

@@ -53,10 +53,10 @@ class Subscriptions:
         with self.pool.asked(actor, "write", "write subscriptions", id_):
             self.pool.store.write(job, tenant=tenant, actor=actor.name, request=actor.request)
 
-    def remove(self, actor: Actor, tenant: str, id_: str) -> None:
-        """Forget a subscription, with all that waits to be delivered for it. Raises Missing, Refused."""
+    def remove(self, actor: Actor, tenant: str, id_: str) -> int:
+        """Forget a subscription, with all that waits to be delivered for it; the commit. Raises Missing, Refused."""
 
-        def job(transaction: SqliteTransaction) -> None:
+        def job(transaction: SqliteTransaction) -> int:
             found = shelf.get(transaction.connection, SHELF, tenant, id_)
             if found is None:
                 raise missing(id_)
@@ -67,9 +67,10 @@ class Subscriptions:
                     f"DELETE FROM {table} WHERE shelf=? AND tenant=? AND subscription=?",  # noqa: S608  (two names)
                     (SHELF, tenant, id_),
                 )
+            return transaction.number
 
         with self.pool.asked(actor, "write", "delete subscriptions", id_):
-            self.pool.store.write(job, tenant=tenant, actor=actor.name, request=actor.request)
+            return self.pool.store.write(job, tenant=tenant, actor=actor.name, request=actor.request)
 
     def get(self, actor: Actor, tenant: str, id_: str) -> Kept:
         """A subscription. Raises Missing, Refused."""

@@ -105,8 +105,8 @@ CREATE TABLE change (
   created INTEGER NOT NULL, modified INTEGER NOT NULL, before TEXT, after TEXT);
 CREATE TABLE delivery (
   shelf TEXT NOT NULL, tenant TEXT NOT NULL, subscription TEXT NOT NULL, rank INTEGER NOT NULL,
-  notification TEXT NOT NULL, body BLOB NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 0,
-  dead INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+  notification TEXT NOT NULL, made INTEGER NOT NULL, body BLOB NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+  due INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (shelf, tenant, subscription, rank)) WITHOUT ROWID;
 CREATE INDEX delivery_dead ON delivery (dead) WHERE dead;
 CREATE TABLE delivered (

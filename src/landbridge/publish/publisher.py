@@ -1,0 +1,499 @@
+"""Telling the world: from the change records of commits to notifications at their receivers.
+
+One thread looks for changes (woken by this process's commits, and looking by itself for those of others), finds the
+subscriptions that each is about, and hands notifications to the dispatch. What it finds out is settled in the store in
+short steps: a change record goes when all of its notifications are through or kept in the store by themselves. So a
+kill loses nothing, and what is sent again is what was not settled yet, under the same id. NGSI-LD 5.8.6.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from landbridge.errors import Invalid, LandbridgeError, Refused
+from landbridge.model.instant import format_instant
+from landbridge.model.subscription import Change, Moved, Subscription, fires
+from landbridge.model.terms import Terms
+from landbridge.pool import delivery
+from landbridge.pool.delivery import Lane, Notice, Outcome
+from landbridge.pool.match import Bench, compile_asked, entities, matches_pattern, selected
+from landbridge.pool.subscription import INTEREST, SHELF, SINCE, Body, Subscriptions
+from landbridge.publish.call import Call, Target
+from landbridge.publish.dispatch import Dispatch, Pending, Queue
+from landbridge.publish.index import Index, Key
+from landbridge.publish.notification import notification_id, write_notification
+from landbridge.publish.periodic import Periodic, question
+from landbridge.publish.select import selects
+from landbridge.publish.view import View, plain_view, view_of
+
+LOG = logging.getLogger("landbridge.publish")
+PAGE = 512  # changes read together
+GROUP_BITS = 8  # changes of one commit that one notification may tell
+MOST_WAITING = 64  # notifications of one subscription in memory
+LINGER = 0.01  # seconds in which calls may end before their notifications are kept
+PAUSE, LOOK, SWEEP = 0.001, 0.25, 2.0  # seconds between steps, looks without a signal, looks at all lanes
+UNDERSTOOD = 4096  # subscriptions kept ready
+MOST_QUEUES = 4096  # idle ones beyond this are forgotten
+FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
+PATIENCE = 3600.0  # seconds after which a notification is given up
+LEAVING = 1.0  # seconds that a call under way may last when its subscription is deleted, or the process ends
+MICRO = 1_000_000
+
+Understand = Callable[[str, str, Body], Subscription]  # tenant, id, body
+TermsFor = Callable[[Any, str], Terms]  # context, tenant
+
+
+class Publisher:
+    """Matches changes and delivers notifications, in the one process that serves."""
+
+    def __init__(
+        self,
+        subscriptions: Subscriptions,
+        understand: Understand,
+        terms: TermsFor,
+        call: Call,
+        others: Mapping[str, Callable[[Lane], Target | None]] | None = None,
+        *,
+        patience: float = PATIENCE,
+        first_retry: float = FIRST_RETRY,
+    ) -> None:
+        self.subscriptions = subscriptions
+        self.pool = subscriptions.pool
+        self.store = self.pool.store
+        self.understand, self.terms = understand, terms
+        self.others = others or {}  # shelf -> where its lanes' notifications go, for those that notify by other rules
+        self.patience, self.first_retry = patience, first_retry
+        self.index = Index()
+        self.bench = Bench(self.store)
+        self.dispatch = Dispatch(call, self.heard)
+        self.periodic = Periodic(self.store.clock)
+        self.queues: dict[Lane, Queue] = {}
+        self.understood: OrderedDict[Key, tuple[Subscription, Any]] = OrderedDict()
+        self.buried: dict[Key, int] = {}
+        self.retries: list[tuple[float, int, Queue]] = []
+        self.fresh: list[tuple[Queue, Pending]] = []  # handed out, neither through nor kept
+        self.began = 0.0  # when the first of these was
+        self.outcome = Outcome()
+        self.reports: deque[tuple[Queue, Pending, LandbridgeError | None, int]] = deque()
+        self.version, self.moment, self.read = -1, -1, -1
+        self.swept = 0.0
+        self.signal = threading.Event()
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()  # between the publisher's thread and those that ask for a subscription's end
+        self.thread = threading.Thread(target=self.run, name="publisher", daemon=True)
+
+    # -- from other threads
+
+    def start(self) -> None:
+        self.store.told = self.committed
+        self.thread.start()
+
+    def committed(self) -> None:
+        """A commit of this process: worth a look where somebody subscribes."""
+        if len(self.index) or self.queues:
+            self.signal.set()
+
+    def hurry(self) -> None:
+        """Look at once: a subscription is new or changed."""
+        self.signal.set()
+
+    def forget(self, tenant: str, id_: str, commit: int) -> None:
+        """Send nothing more for a subscription that is deleted."""
+        with self.lock:
+            self.buried[tenant, id_] = commit
+            queue = self.queues.pop(Lane(SHELF, tenant, id_), None)
+        if queue is not None:
+            self.dispatch.drop(queue, LEAVING)
+        self.signal.set()
+
+    def standing(self, tenant: str, id_: str, shelf: str = SHELF) -> Mapping[str, Any]:
+        """How deliveries went, up to now, as members of NotificationParams (5.2.14)."""
+        lane = Lane(shelf, tenant, id_)
+        queue = self.queues.get(lane)
+        return dict(queue.standing) if queue is not None else delivery.standing(self.store, lane)
+
+    def close(self) -> None:
+        """End: nothing new is begun, what is under way is waited for, and what is known is settled."""
+        self.stopping.set()
+        self.signal.set()
+        if self.thread.is_alive():
+            self.thread.join()
+        self.dispatch.close(LEAVING)
+        self.store.told = None
+        self.take_reports()
+        self.settle()
+        self.bench.close()
+
+    def heard(self, queue: Queue, pending: Pending, error: LandbridgeError | None) -> None:
+        """Take note of how a call went, in the thread that made it."""
+        now = self.store.clock()
+        note(queue.standing, pending.tries, error, now)
+        self.reports.append((queue, pending, error, now))
+        self.signal.set()
+
+    # -- the thread
+
+    def run(self) -> None:
+        """Step until told to stop; what goes wrong is logged and tried again."""
+        while not self.stopping.is_set():
+            try:
+                self.signal.wait(self.seconds())
+                self.signal.clear()
+                self.step()
+                self.stopping.wait(PAUSE)
+            except Exception:
+                LOG.exception("Notifications are held up; they are tried again.")
+                self.stopping.wait(1.0)
+
+    def seconds(self) -> float:
+        """How long nothing needs to be done, without a signal."""
+        if self.fresh or not self.outcome.empty:
+            return LINGER / 2
+        due = [LOOK, self.periodic.seconds(), *(one[0] - time.monotonic() for one in self.retries[:1])]
+        return max(0.0, min(due))
+
+    def step(self) -> None:
+        """Everything that can be done now."""
+        self.take_reports()
+        with self.lock:
+            found = delivery.look(self.store, self.version, self.moment, self.read, PAGE)
+            self.learn(found)
+            changes = whole_groups(found.changes)
+            self.match(changes)
+        if len(found.changes) == PAGE:
+            self.signal.set()
+        self.take_periodic()
+        self.retry()
+        self.take_reports()
+        if self.must_settle():
+            self.settle()
+        self.sweep()
+
+    # -- subscriptions
+
+    def learn(self, found: delivery.Look) -> None:
+        """Take in which subscriptions are new, changed or gone."""
+        for tenant, id_, gone in found.gone:
+            self.drop((tenant, id_))
+            self.buried.pop((tenant, id_), None)
+            self.moment = max(self.moment, gone)
+        for kept in found.put:
+            key = (kept.tenant, kept.id)
+            self.moment = max(self.moment, kept.modified)
+            if kept.body[SINCE] > self.buried.get(key, -1):
+                self.buried.pop(key, None)
+                self.take_up(key, kept.body)
+        self.version = found.version
+
+    def take_up(self, key: Key, body: Body) -> None:
+        """Know a subscription as it is now."""
+        self.understood.pop(key, None)
+        if body[INTEREST]:
+            self.index.put(key, body["anchors"])
+        else:
+            self.index.drop(key)
+        self.periodic.put(key, body.get("interval"), body.get("expires"), body.get("paused", False))
+        queue = self.queues.get(Lane(SHELF, *key))
+        if queue is not None:
+            queue.target = self.target(queue.lane)
+            self.dispatch.offer(queue)
+
+    def drop(self, key: Key) -> None:
+        self.understood.pop(key, None)
+        self.index.drop(key)
+        self.periodic.drop(key)
+        queue = self.queues.pop(Lane(SHELF, *key), None)
+        if queue is not None:
+            self.dispatch.drop(queue, 0)
+
+    def subscription(self, key: Key) -> tuple[Subscription, Any] | None:
+        """A subscription with its compiled conditions; None where it is gone or can no longer be read."""
+        found = self.understood.get(key)
+        if found is not None:
+            self.understood.move_to_end(key)
+            return found
+        kept = self.subscriptions.find(*key)
+        if kept is None or key in self.buried:
+            return None
+        try:
+            made = self.understand(*key, kept.body)
+            found = made, compile_asked(made.where, made.geo, made.scope)
+        except LandbridgeError as error:
+            LOG.error("The subscription %s cannot be served: %s", key[1], error)
+            return None
+        self.understood[key] = found
+        while len(self.understood) > UNDERSTOOD:
+            self.understood.popitem(last=False)
+        return found
+
+    def target(self, lane: Lane) -> Target | None:
+        """Where a lane's notifications go now; None where they are held back."""
+        if lane.shelf != SHELF:
+            return self.others[lane.shelf](lane) if lane.shelf in self.others else None
+        found = self.subscription((lane.tenant, lane.subscription))
+        if found is None or found[0].status(self.store.clock()) != "active":
+            return None
+        made = found[0]
+        return Target(made.endpoint, made.tenant, self.terms_of(made).address())
+
+    def terms_of(self, made: Subscription) -> Terms:
+        try:
+            return self.terms(made.shape.context, made.tenant)
+        except LandbridgeError:  # its context has gone meanwhile: names as the core alone has them
+            return self.terms(None, made.tenant)
+
+    def queue(self, lane: Lane) -> Queue:
+        found = self.queues.get(lane)
+        if found is None:
+            standing = delivery.standing(self.store, lane)
+            found = Queue(lane, self.target(lane), standing, heard=standing.get("heard", -1))
+            self.queues[lane] = found
+        return found
+
+    # -- changes
+
+    def match(self, changes: Sequence[Change]) -> None:
+        """Find what each change is about, and hand out notifications: one for a subscription and a group of changes."""
+        groups: dict[tuple[Key, int], list[View]] = {}
+        known: dict[Key, Subscription] = {}
+        for change in changes:
+            moved = change.moved()
+            touched = dict.fromkeys(one.attribute for one in moved)
+            for key in self.index.candidates(change.tenant, types_of(change), change.document, touched):
+                made = self.told(key, change, moved)
+                if made is not None:
+                    known[key] = made
+                    groups.setdefault((key, group_of(change.rank)), []).append(view_of(made, change, moved))
+        for (key, group), views in groups.items():
+            for number, part in enumerate(apart(views)):
+                self.hand_out(known[key], (group << GROUP_BITS) + number, part)
+        if changes:
+            self.read = changes[-1].rank
+            self.outcome.matched += [change.rank for change in changes]
+
+    def told(self, key: Key, change: Change, moved: Sequence[Moved]) -> Subscription | None:
+        """The subscription, if it is to be told; one that cannot be judged is logged, and stands in no other's way."""
+        try:
+            return self.about(key, change, moved)
+        except Exception:
+            LOG.exception("Whether the subscription %s is about %s cannot be found out.", key[1], change.id)
+            return None
+
+    def about(self, key: Key, change: Change, moved: Sequence[Moved]) -> Subscription | None:
+        """The subscription, if it is to be told of the change."""
+        found = None if key in self.buried else self.subscription(key)
+        if found is None:
+            return None
+        made, asked = found
+        if change.commit <= made.since or made.interval is not None or made.status(change.recorded) != "active":
+            return None
+        if not selects(made.selectors, change, self.matches) or not fires(made, change, moved):
+            return None
+        if not asked.nothing and not self.bench.meets(change, asked):
+            return None
+        return made if self.in_time(made, change) else None
+
+    def matches(self, pattern: str, text: str) -> bool:
+        return matches_pattern(self.bench, pattern, text)
+
+    def in_time(self, made: Subscription, change: Change) -> bool:
+        """Whether enough time has passed since the change that was told before (5.2.12, throttling)."""
+        if not made.throttling:
+            return True
+        queue = self.queue(Lane(SHELF, made.tenant, made.id))
+        if queue.heard >= 0 and 0 < change.recorded - queue.heard < made.throttling * MICRO:
+            return False
+        queue.heard = queue.standing["heard"] = change.recorded
+        return True
+
+    def hand_out(self, made: Subscription, rank: int, views: list[View]) -> None:
+        """Put a notification behind those of its subscription."""
+        now = self.store.clock()
+        id_ = notification_id(made.tenant, made.id, made.since, rank)
+        try:
+            body = write_notification(made, id_, views, self.terms_of(made), now, self.find)
+        except Exception:
+            LOG.exception("The notification %s of %s cannot be written.", id_, made.id)
+            return
+        pending, queue = Pending(rank, id_, now, body), self.queue(Lane(SHELF, made.tenant, made.id))
+        if queue.behind or len(queue.waiting) >= MOST_WAITING:
+            queue.behind = True
+            self.keep(queue, pending)
+            return
+        if not self.fresh:
+            self.began = time.monotonic()
+        queue.loaded = rank
+        queue.waiting.append(pending)
+        self.fresh.append((queue, pending))
+        self.dispatch.offer(queue)
+
+    def find(self, tenant: str, ids: Sequence[str]) -> dict[str, Any]:
+        return entities(self.store, tenant, ids)
+
+    def keep(self, queue: Queue, pending: Pending, due: int = 0, dead: int = 0, reason: str = "") -> None:
+        """Have a notification kept in the store, to be sent from there, or again."""
+        pending.kept = True
+        self.outcome.queued.append(
+            Notice(queue.lane, pending.rank, pending.id, pending.made, pending.body, pending.tries, due, dead, reason)
+        )
+
+    # -- what became of them
+
+    def take_reports(self) -> None:
+        """See how calls went since the last time."""
+        while self.reports:
+            queue, pending, error, now = self.reports.popleft()
+            queue.unsaved = True
+            self.outcome.standings[queue.lane] = queue.standing
+            if error is None:
+                if pending.kept:
+                    self.outcome.done.append((queue.lane, pending.rank))
+                continue
+            if not queue.dropped:
+                self.failed(queue, pending, error, now)
+
+    def failed(self, queue: Queue, pending: Pending, error: LandbridgeError, now: int) -> None:
+        """Try again later, or give up: at once where trying cannot help, else after so long."""
+        pending.tries += 1
+        hopeless = isinstance(error, Refused | Invalid)
+        cooldown = queue.target.endpoint.cooldown if queue.target else 0.0
+        pause = max(cooldown, min(self.first_retry * 2.0 ** min(pending.tries - 1, 20), LONGEST_RETRY))
+        if hopeless or now - pending.made > self.patience * MICRO:
+            LOG.warning("A notification of %s is given up: %s", queue.lane.subscription, error)
+            self.keep(queue, pending, dead=now, reason=str(error)[:500])
+            if queue.waiting and queue.waiting[0] is pending:
+                queue.waiting.popleft()
+            pause = cooldown
+        else:
+            self.keep(queue, pending, due=now + int(pause * MICRO), reason=str(error)[:500])
+        self.retries.append((time.monotonic() + pause, id(queue), queue))
+        self.retries.sort()
+
+    def retry(self) -> None:
+        """Send again what has waited long enough."""
+        now = time.monotonic()
+        while self.retries and self.retries[0][0] <= now:
+            _, _, queue = self.retries.pop(0)
+            queue.halted = False
+            self.dispatch.offer(queue)
+
+    def take_periodic(self) -> None:
+        """Notify by the clock, and stop wanting what has expired."""
+        for key in self.periodic.expired():
+            self.subscriptions.expire(*key)
+            self.understood.pop(key, None)
+            queue = self.queues.get(Lane(SHELF, *key))
+            if queue is not None:
+                queue.target = None
+        for key in self.periodic.due():
+            found = self.subscription(key)
+            if found is None or found[0].status(self.store.clock()) != "active":
+                continue
+            queue = self.queue(Lane(SHELF, *key))
+            if queue.waiting or queue.behind:
+                continue  # the one before is not through yet: another would say the same
+            views = [plain_view(one, found[0].shape) for one in selected(self.store, question(found[0]))]
+            if views:
+                rank = max((self.store.version() << 24) + (1 << 23), queue.loaded + 1)
+                self.hand_out(found[0], rank, views)
+
+    # -- the store
+
+    def must_settle(self) -> bool:
+        self.fresh = [(queue, pending) for queue, pending in self.fresh if not pending.done]
+        if self.outcome.empty and not self.fresh:
+            return False
+        return not self.fresh or time.monotonic() - self.began > LINGER or len(self.outcome.matched) > 4 * PAGE
+
+    def settle(self) -> None:
+        """Make durable what is known; what is still under way is kept in the store first."""
+        for queue, pending in self.fresh:
+            if not (pending.done or pending.kept or queue.dropped):
+                self.keep(queue, pending)
+        outcome, self.outcome, self.fresh = self.outcome, Outcome(), []
+        saved = [queue for queue in self.queues.values() if queue.unsaved]
+        for queue in saved:
+            queue.unsaved = False
+        try:
+            if not outcome.empty:
+                delivery.settle(self.store, outcome)
+        except LandbridgeError:
+            self.outcome = outcome.joined(self.outcome)  # nothing of it is written: it is tried again
+            raise
+        self.refill()
+
+    def refill(self) -> None:
+        """Read on where more waits in the store than in memory."""
+        for queue in [
+            queue for queue in self.queues.values() if queue.behind and len(queue.waiting) < MOST_WAITING // 4
+        ]:
+            rows = delivery.waiting(self.store, queue.lane, queue.loaded, MOST_WAITING)
+            for row in rows:
+                queue.waiting.append(Pending(row.rank, row.notification, row.made, row.body, row.tries, kept=True))
+                queue.loaded = row.rank
+            queue.behind = len(rows) == MOST_WAITING
+            self.dispatch.offer(queue)
+
+    def sweep(self) -> None:
+        """Now and then: see to lanes that others filled or an operator replays, forget queues that are idle."""
+        now = time.monotonic()
+        if now - self.swept < SWEEP or self.fresh or not self.outcome.empty or self.reports:
+            return
+        self.swept = now
+        for lane in delivery.lanes(self.store):
+            queue = self.queue(lane)
+            if queue.target is None:
+                queue.target = self.target(lane)
+            if queue.idle:
+                queue.behind, queue.loaded = True, -1
+        self.refill()
+        if len(self.queues) > MOST_QUEUES:
+            with self.lock:
+                self.queues = {lane: queue for lane, queue in self.queues.items() if not queue.idle}
+
+
+def group_of(rank: int) -> int:
+    return rank >> GROUP_BITS
+
+
+def whole_groups(changes: list[Change]) -> list[Change]:
+    """Changes up to the end of a group, so that notifications are the same whenever they are made."""
+    if len(changes) < PAGE:
+        return changes
+    last = group_of(changes[-1].rank)
+    return [change for change in changes if group_of(change.rank) != last]
+
+
+def types_of(change: Change) -> dict[str, None]:
+    """The types that an entity has or had."""
+    found = dict.fromkeys(change.types)
+    return found | dict.fromkeys(change.before["type"]) if change.before else found
+
+
+def apart(views: Sequence[View]) -> list[list[View]]:
+    """Views in parts of which none tells of one entity twice, in order."""
+    parts: list[list[View]] = [[]]
+    seen: set[str] = set()
+    for view in views:
+        id_ = view.document["id"]
+        if id_ in seen:
+            parts.append([])
+            seen.clear()
+        seen.add(id_)
+        parts[-1].append(view)
+    return parts
+
+
+def note(standing: dict[str, Any], tries: int, error: LandbridgeError | None, now: int) -> None:
+    """Count a call (5.2.14, read-only members)."""
+    told = format_instant(now)
+    if tries == 0:
+        standing["timesSent"] = standing.get("timesSent", 0) + 1
+    standing["lastNotification"] = told
+    standing["status"] = "ok" if error is None else "failed"
+    standing["lastSuccess" if error is None else "lastFailure"] = told
+    if error is not None:
+        standing["timesFailed"] = standing.get("timesFailed", 0) + 1
