@@ -21,12 +21,14 @@ the command line maps them to exit codes. The tree:
     └── Damaged              what is stored cannot be read or written (corrupt, full, read-only)
 """
 
+from collections.abc import Mapping
+
 
 class LandbridgeError(Exception):
     """An error a person can act upon.
 
     `message` is one sentence in the present tense; `where` names the place (a file, `file:line:column`,
-    a parameter, an entity); `hint` says what to do.
+    a parameter, an entity); `hint` says what to do. `told` is what a door has to say besides, by name.
     """
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
@@ -34,6 +36,7 @@ class LandbridgeError(Exception):
         self.message = message
         self.where = where
         self.hint = hint
+        self.told: Mapping[str, str] = {}
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
