@@ -196,3 +196,30 @@ def test_an_unknown_source_is_named(city: Path) -> None:
     done = landbridge("check", city, "gate")
     assert done.code == 6
     assert "gates" in done.err
+
+
+def test_a_folder_without_source_toml_is_not_passed_over(city: Path) -> None:
+    source(city, "gates", CSV, PLAIN, rows=ROWS)
+    source(city, "doors", CSV, PLAIN, rows=ROWS)
+    (city / "sources" / "doors" / "source.toml").unlink()
+    found = only(city)
+    assert found["level"] == "warning"
+    assert "'doors' is no source" in found["message"]
+
+
+def test_a_mapping_that_is_a_folder_is_an_error_of_its_source(city: Path) -> None:
+    source(city, "gates", CSV, PLAIN, rows=ROWS)
+    (city / "sources" / "gates" / "mapping.sql").unlink()
+    (city / "sources" / "gates" / "mapping.sql").mkdir()
+    found = only(city)
+    assert found["level"] == "error"
+    assert "cannot be read" in found["message"]
+    shown = landbridge("check", city).out
+    assert "not tried" in shown
+
+
+def test_a_folder_that_is_no_city_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    done = landbridge("check", "plain", cwd=tmp_path)
+    assert done.code == 6
+    assert "'plain' is no city" in done.err

@@ -161,3 +161,13 @@ def test_json_is_json_even_of_nothing(tmp_path: Path) -> None:
     assert landbridge("pull", cwd=tmp_path).code == 0
     for command in ("rejects", "disagreements"):
         assert json.loads(landbridge(command, "--json", cwd=tmp_path).out) == []
+
+
+def test_no_error_is_broken_into_lines_where_nobody_looks_at_a_terminal(tmp_path: Path) -> None:
+    landbridge("init", tmp_path / "city")
+    (tmp_path / "city/sources/places/places.csv").unlink()
+    done = landbridge("pull", tmp_path / "city")
+    assert done.code == 11
+    (line,) = [line for line in done.err.splitlines() if "No file is at" in line]
+    assert line.endswith("mapping.sql, source.toml.")
+    assert len(line) > 80

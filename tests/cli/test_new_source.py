@@ -276,3 +276,53 @@ def test_spoken_units_are_codes() -> None:
     assert "'GQ'" in resembling("µg/m³")
     assert "'CEL'" in resembling("degree celsius")
     assert resembling("nothing like it at all") == ""
+
+
+def test_a_decimal_comma_is_no_obstacle_to_a_place(city: Path, tmp_path: Path) -> None:
+    rows = "某市树木登记;;;\n制表：园林局;;;\n编号;高度(m);经度;纬度\nA1;7,5;117,705;39,01\nA2;8,25;117,71;39\n"
+    (tmp_path / "trees.csv").write_bytes(rows.encode("gbk"))
+    found = made(city, "trees", tmp_path / "trees.csv")
+    assert found["entities"][0]["location"]["value"] == {"type": "Point", "coordinates": [117.705, 39.01]}
+    assert found["entities"][1]["高度"] == {"type": "Property", "value": 8.25, "unitCode": "MTR"}
+
+
+def test_a_features_own_id_is_its_key(city: Path, tmp_path: Path) -> None:
+    place = {"type": "Point", "coordinates": [0.0, 51.47]}
+    features = [
+        {"type": "Feature", "id": id_, "properties": {"name": "Park", "area_m2": 12}, "geometry": place}
+        for id_ in ("p1", "p2")
+    ]
+    (tmp_path / "parks.geojson").write_bytes(orjson.dumps({"type": "FeatureCollection", "features": features}))
+    found = made(city, "parks", tmp_path / "parks.geojson")
+    assert [entity["id"] for entity in found["entities"]] == ["urn:ngsi-ld:Park:p1", "urn:ngsi-ld:Park:p2"]
+    assert found["entities"][0]["area"]["unitCode"] == "MTK"
+
+
+@pytest.mark.parametrize("place", ["sqlite:///permits.db", "sqlite:///permits.db#permit"])
+def test_the_address_of_a_database_file_counts_from_where_it_is_typed(city: Path, tmp_path: Path, place: str) -> None:
+    with sqlite3.connect(tmp_path / "permits.db") as connection:
+        connection.execute("create table permit (no text, cost real)")
+        connection.executemany("insert into permit values (?, ?)", [("P1", 2.5), ("P2", None)])
+    done = landbridge("new-source", "permits", city, "--from", place, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert landbridge("pull", city, "permits").code == 0
+    assert [path.name for path in tmp_path.glob("permits.db*")] == ["permits.db"]
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "said"),
+    [
+        ("sqlite:permits.db", 3, "is no address of an SQLite file"),
+        ("sqlite://permits.db", 3, "is no address of an SQLite file"),
+        ("sqlite:///permits.db", 6, "There is no database file"),
+        ("sqlite:///empty.db", 3, "has no table"),
+        ("one.csv", 3, "one.csv"),
+    ],
+)
+def test_what_an_address_lacks_is_said(city: Path, tmp_path: Path, place: str, code: int, said: str) -> None:
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "one.csv").write_text("id\n")
+    done = landbridge("new-source", "odd", city, "--from", place, cwd=tmp_path)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert not (tmp_path / "permits.db").exists()

@@ -86,6 +86,8 @@ def test_missing_table_says_so(stations: Path) -> None:
         ({"address": "nonsense", "table": "t"}, "no database address"),
         ({"address": "postgresql://u:${LANDBRIDGE_NOT_SET}@h/d", "table": "t"}, "LANDBRIDGE_NOT_SET is not set"),
         ({"address": "oddbase://h/d", "table": "t"}, "driver of 'oddbase'"),
+        ({"address": "sqlite://a.db", "table": "t"}, "'sqlite://a.db' is no address of an SQLite file.*sqlite:///"),
+        ({"address": "sqlite://", "table": "t"}, "no address of an SQLite file"),
         ({"address": "sqlite:///a.db", "table": "t", "overlap": 3}, "needs `grows`"),
         ({"address": "sqlite:///a.db", "table": "t", "numerics": "cents"}, "neither double nor text"),
         ({"address": "sqlite:///a.db", "table": "t", "batch_rows": 0}, "whole number"),

@@ -18,6 +18,7 @@ from landbridge.cli.screen import JSON_HELP, out, print_json, progress
 from landbridge.errors import Invalid, LandbridgeError, Missing
 from landbridge.settings import FILE, Settings, read_settings
 from landbridge.sources.contract import Declaration
+from landbridge.sources.declaration import FILE as TOML
 from landbridge.sources.declaration import read_declaration
 from landbridge.sources.gather import Progress
 from landbridge.sources.mapping.mapper import MappingFile, mapping_paths, read_mappings
@@ -116,11 +117,28 @@ def as_finding(source: str, error: LandbridgeError) -> Finding:
 
 
 def city_findings(settings: Settings, looked: Sequence[Looked], *, everything: bool) -> list[Finding]:
-    """What only all sources together show: attributes without a rule, rules without an attribute."""
-    if not looked:
-        return [Finding("warning", CITY, "The city has no source.", "sources/", "Make one: landbridge new-source")]
+    """What only all sources together show."""
     if not everything:
         return []
+    unnamed = [
+        Finding("warning", CITY, f"The folder '{name}' is no source: it has no source.toml.", f"sources/{name}",
+                "Write one, or take the folder away.")
+        for name in nameless(settings)
+    ]  # fmt: skip
+    if not looked:
+        none = Finding("warning", CITY, "The city has no source.", "sources/", "Make one: landbridge new-source")
+        return [*unnamed, none]
+    return [*unnamed, *rule_findings(settings, looked)]
+
+
+def nameless(settings: Settings) -> list[str]:
+    """The folders in sources/ that nobody will ever pull."""
+    folders = sorted(settings.sources.iterdir()) if settings.sources.is_dir() else []
+    return [one.name for one in folders if one.is_dir() and one.name[0] not in "._" and not (one / TOML).is_file()]
+
+
+def rule_findings(settings: Settings, looked: Sequence[Looked]) -> list[Finding]:
+    """Attributes without a rule, rules without an attribute."""
     declarations = [one.declaration for one in looked if one.declaration]
     try:
         claims = claims_of(settings, declarations, {one.name: one.mappings for one in looked})
@@ -173,7 +191,7 @@ def show(one: Looked, entities: int) -> None:
     preview = one.preview
     kind = one.declaration.kind if one.declaration else "not readable"
     out.print(f"\n{one.name}", style="bold", markup=False, end="")
-    out.print(f"  ({kind}){counts(preview)}", markup=False)
+    out.print(f"  ({kind}){counts(one)}", markup=False)
     for note in preview.notes:
         out.print(f"  {note}", markup=False)
     for result in preview.expectations:
@@ -186,9 +204,11 @@ def show(one: Looked, entities: int) -> None:
             out.print(shortened(f"{indent}{name}: {text}"), markup=False)
 
 
-def counts(preview: Preview) -> str:
+def counts(one: Looked) -> str:
+    preview = one.preview
     if preview.read is None:
-        return "  no first rows to try; its mapping is checked"
+        wrong = any(finding.level == "error" for finding in one.findings)
+        return "  not tried" if wrong else "  no first rows to try; its mapping is checked"
     first = "" if preview.whole else "the first "
     return f"  {first}{preview.read:,} rows, {preview.made:,} mapped, {sum(preview.rejects.values()):,} rejected"
 

@@ -90,8 +90,8 @@ def add_place(draft: Draft, columns: Sequence[Column], plain: frozenset[str]) ->
     longitude = next((column for column in columns if column.role == "longitude"), None)
     latitude = next((column for column in columns if column.role == "latitude"), None)
     if longitude and latitude:
-        pair = f"point({quoted(longitude.name)}, {quoted(latitude.name)})"
-        draft.add(pair, "location.point", "WGS 84 assumed; from GCJ-02: wgs84_from_gcj02(lon, lat)")
+        pair = f"{degrees(longitude)}, {degrees(latitude)}"
+        draft.add(f"point({pair})", "location.point", "WGS 84 assumed; from GCJ-02: wgs84_from_gcj02(lon, lat)")
         return {longitude.name, latitude.name}
     for column in columns:
         if column.kind == "geojson" and column.name in plain:
@@ -103,6 +103,12 @@ def add_place(draft: Draft, columns: Sequence[Column], plain: frozenset[str]) ->
             draft.add(quoted(column.name), f"location.{column.kind}", "WGS 84 assumed")
             return {column.name}
     return set()
+
+
+def degrees(column: Column) -> str:
+    """The SQL of a longitude or latitude; a decimal comma becomes a point."""
+    name = quoted(column.name)
+    return f"replace({name}, ',', '.')" if column.kind == "number" else name
 
 
 def add_time(draft: Draft, columns: Sequence[Column], time: Column | None, plain: frozenset[str]) -> set[str]:

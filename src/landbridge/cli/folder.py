@@ -29,10 +29,17 @@ def city_folder(command: Command) -> Command:
 
 
 def split_folder(words: Sequence[str]) -> tuple[Path, list[str]]:
-    """Tell `DIR WORD ...` from `WORD ...`: the first word is the folder where it is one, or is written like one."""
-    if words and (is_city(Path(words[0])) or looks_like_path(words[0])):
+    """Tell `DIR WORD ...` from `WORD ...`: the first word is the folder where it is one, or is written like one.
+
+    Outside of a city any folder that is there is meant as the city, so that it is told what it lacks.
+    """
+    if words and (is_city(Path(words[0])) or looks_like_path(words[0]) or is_folder_outside(words[0])):
         return Path(words[0]), list(words[1:])
     return Path(), list(words)
+
+
+def is_folder_outside(word: str) -> bool:
+    return Path(word).is_dir() and not is_city(Path())
 
 
 def looks_like_path(word: str) -> bool:

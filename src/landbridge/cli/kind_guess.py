@@ -24,7 +24,8 @@ ENDINGS = {
 }  # fmt: skip
 HEAD = 262_144  # bytes that are looked at
 SECONDS = 20.0
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|sqlite:", re.I)
+SQLITE = "Write sqlite:///permits.db, or with four slashes a full path: sqlite:////data/permits.db."
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ def records_path(document: Any, depth: int = 2) -> list[str]:
 
 def guess_address(place: str, table: str | None) -> Guess:
     """An address by its scheme; behind http(s) what answers decides."""
-    scheme = place.partition("://")[0].lower()
+    scheme = place.partition(":")[0].lower()
+    if scheme == "sqlite":
+        return guess_sqlite(place, table)
     if scheme.partition("+")[0] in SQL:
         return Guess("sql", {"address": place, "table": table or only_table(place)})
     if scheme in ("mqtt", "mqtts"):
@@ -136,6 +139,18 @@ def guess_address(place: str, table: str | None) -> Guess:
     raise Invalid(f"'{scheme}://' is no address that a source has.", hint="Use http(s), mqtt(s) or a database's.")
 
 
+def guess_sqlite(place: str, table: str | None) -> Guess:
+    """An SQLite file by its address, a table after `#`; a relative path counts from where the command is typed."""
+    address, _, named = place.partition("#")
+    if not address.startswith("sqlite:///") or address == "sqlite:///":
+        raise Invalid(f"'{place}' is no address of an SQLite file.", hint=SQLITE)
+    path = Path(address.removeprefix("sqlite:///"))
+    if not path.is_file():
+        raise Missing(f"There is no database file '{path}'.", where=str(path.resolve()), hint=SQLITE)
+    full = f"sqlite:///{path.resolve()}"
+    return Guess("sql", {"address": full, "table": table or named or only_table(full)})
+
+
 def guess_http(address: str) -> Guess:
     """Ask an address for its first bytes and see what they are."""
     head, kind = b"", ""
@@ -145,7 +160,11 @@ def guess_http(address: str) -> Guess:
             client.stream("GET", address) as answer,
         ):
             if answer.status_code != httpx.codes.OK:
-                raise Unreachable(f"The address answers {answer.status_code} {answer.reason_phrase}.", where=address)
+                raise Unreachable(
+                    f"The address answers {answer.status_code} {answer.reason_phrase}.",
+                    where=address,
+                    hint="Open it in a browser: is it right, and does it ask for a token?",
+                )
             kind = answer.headers.get("content-type", "")
             for piece in answer.iter_bytes():
                 head += piece
@@ -179,6 +198,8 @@ def only_table(address: str) -> str:
         raise Unreachable(f"The database cannot be read: {str(error)[:200]}.", hint="Check the address.") from None
     if len(names) == 1:
         return str(names[0])
+    if not names:
+        raise Invalid("The database has no table.", hint="Is it the right one, and may its account read?")
     raise Invalid(
         f"The database has {len(names)} tables.", hint=f"Name one with --table: {', '.join(map(str, names[:40]))}."
     )

@@ -93,7 +93,7 @@ def new_source(
             columns = profile(sample.rows)
         draft, preview = fit(draft_folder, guess.kind, options, settings, columns, sample, type_ or type_name(name))
         shutil.copytree(draft_folder, target)
-    report(target, sample, draft, preview)
+    report(folder, target, sample, draft, preview)
 
 
 def refuse(name: str, target: Path) -> None:
@@ -182,7 +182,8 @@ def read_sample(folder: Path, seconds: float) -> Sample:
 def nothing(declaration: Declaration, source: Source, seconds: float) -> Invalid | Unreachable:
     if source.manner == "stream":
         return Unreachable(f"No message comes within {seconds:g} s.", hint="Listen longer: --seconds 60")
-    return Invalid("The data has no row to look at.", where=declaration.kind, hint="Give it with some rows.")
+    place = declaration.options.get("location") or declaration.options.get("address")
+    return Invalid("The data has no row to look at.", where=str(place), hint="Give it with some rows.")
 
 
 def fit(
@@ -229,18 +230,17 @@ def head(sample: Sample) -> list[str]:
     ]
 
 
-def report(target: Path, sample: Sample, draft: Draft, preview: Preview) -> None:
-    """What was found and written, with the first entities."""
+def report(folder: Path, target: Path, sample: Sample, draft: Draft, preview: Preview) -> None:
+    """What was found and written, with the first entities, and what to type next for the `folder` that was typed."""
     for note in sample.notes:
         out.print(note, markup=False)
     for line in draft.left_out:
         out.print(line, markup=False)
-    out.print(f"\n{target}/mapping.sql", style="bold", markup=False)
+    out.print(f"\n{folder / 'sources' / target.name}/mapping.sql", style="bold", markup=False)
     out.print((target / "mapping.sql").read_text(encoding="utf-8"), markup=False)
     for entity in preview.entities(2):
         out.print(shortened(orjson.dumps(entity, default=str).decode()), markup=False)
-    city = target.parent.parent
-    here = "" if city.resolve() == Path().resolve() else f" {city}"
+    here = "" if folder.resolve() == Path().resolve() else f" {folder}"
     out.print(
         f"\nNext:  landbridge check{here} {target.name}   then   landbridge pull{here} {target.name}", markup=False
     )

@@ -26,7 +26,11 @@ MOMENT = re.compile(r"\d{4}[-/.年]\d\d?[-/.月]\d\d?日?[T ]\d\d?:\d\d(:\d\d(\.
 URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:\S+\Z", re.I)
 WKT = re.compile(r"\s*(MULTI)?(POINT|LINESTRING|POLYGON)\s*Z?\s*\(", re.I)
 IN_BRACKETS = re.compile(r"\s*[(\[（【]([^()\[\]（）【】]{1,12})[)\]）】]\s*\Z")
-SUFFIX = re.compile(r"_(m|km|mm|cm|kg|kwh|kw|hpa|kpa|pa|ppm|ppb|db|pct|percent|celsius|ms|mps|kmh|ugm3)\Z", re.I)
+DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(,\d+)?\Z")  # 117,705
+NAMING = ("_id", "_key")  # columns of the reader's own that tell records apart: a feature's id, an object's key
+SUFFIX = re.compile(
+    r"_(m|m2|m3|km|km2|ha|mm|cm|kg|kwh|kw|hpa|kpa|pa|ppm|ppb|db|pct|percent|celsius|ms|mps|kmh|ugm3)\Z", re.I
+)
 GLUED = re.compile(r"(?<=[^\x00-\x7f])([a-zA-Z°%℃℉][\w°%/³²^]*)\Z|(?<=\w)([℃℉°%])\Z", re.A)
 MOSTLY = 0.8  # share of rows that a key with its time tells apart
 SUFFIX_UNIT = {"pct": "%", "mps": "m/s", "kmh": "km/h", "ugm3": "ug/m3", "ms": ""}
@@ -81,7 +85,10 @@ class Column:
 
 def profile(table: pa.Table) -> list[Column]:
     """Look at every column of a sample."""
-    return [look(name, table.column(name)) for name in table.column_names if not name.startswith("_")]
+    found = [
+        look(name, table.column(name)) for name in table.column_names if not name.startswith("_") or name in NAMING
+    ]
+    return [column for column in found if column.filled or column.name not in NAMING]
 
 
 def look(name: str, cells: pa.ChunkedArray) -> Column:
@@ -183,7 +190,8 @@ def named(name: str, known: Sequence[str]) -> bool:
 def role_of(column: Column, texts: Sequence[str]) -> str:
     """What a column is for, by its name and by whether its values can be that."""
     name = column.name
-    numeric = column.kind in ("integer", "double")
+    comma = column.kind == "number" and all(DECIMAL_COMMA.match(text) for text in texts)
+    numeric = column.kind in ("integer", "double") or comma
     if named(name, PERSON):
         return "person"
     if numeric and named(name, LONGITUDE) and within(texts, 180):
@@ -200,7 +208,7 @@ def role_of(column: Column, texts: Sequence[str]) -> str:
 
 
 def within(texts: Sequence[str], most: float) -> bool:
-    return all(abs(float(text)) <= most for text in texts)
+    return all(abs(float(text.replace(",", "."))) <= most for text in texts)
 
 
 def unit_of(name: str, texts: Sequence[str]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ JSON_HELP = "Print JSON, for a program to read."
 WIDE = 240  # columns where nobody looks at a terminal: a program or a file gets whole lines
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def print_json(value: object) -> None:

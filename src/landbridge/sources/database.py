@@ -43,6 +43,7 @@ OPTIONS: dict[str, str] = {
     "timeout_seconds": "how long the database may work at the query; default: as long as it likes",
 }
 Bound = int | float | str
+SQLITE = "Write sqlite:///permits.db beside source.toml, or with four slashes a full path: sqlite:////data/permits.db."
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ def address(text: str, folder: Path, where: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise InvalidSettings("`address` is no database address.", where=where) from None
+        raise InvalidSettings(
+            "`address` is no database address.", where=where,
+            hint='Write one like "postgresql://reader:${DB_PASSWORD}@host/city" or "sqlite:///permits.db".',
+        ) from None  # fmt: skip
 
     # Secrets are filled into the parsed parts, so that a password may hold '@', ':' or '/'.
     def filled(value: str | None) -> str | None:
@@ -110,7 +114,9 @@ def address(text: str, folder: Path, where: str) -> URL:
         host=filled(url.host),
         database=filled(url.database),
     )
-    if url.get_backend_name() == "sqlite" and url.database:
+    if url.get_backend_name() == "sqlite":
+        if url.host or not url.database:
+            raise InvalidSettings(f"'{text[:80]}' is no address of an SQLite file.", where=where, hint=SQLITE)
         url = url.set(database=str((folder / url.database).resolve()))
     return url
 
@@ -244,7 +250,7 @@ def engine(wanted: Wanted) -> Engine:
     if wanted.url.get_backend_name() == "sqlite":
         path = Path(wanted.url.database or "")
         if not path.is_file():
-            raise Unreachable(f"There is no database file '{path.name}'.", where=wanted.where)
+            raise Unreachable(f"There is no database file '{path}'.", where=wanted.where, hint=SQLITE)
         return sqlalchemy.create_engine(
             "sqlite://", poolclass=sqlalchemy.pool.NullPool,
             creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False),

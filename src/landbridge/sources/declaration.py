@@ -59,7 +59,8 @@ def read_declaration(folder: Path) -> Declaration:
     except UnicodeDecodeError as error:
         raise InvalidSettings("The file is not UTF-8.", where=where, hint="Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise InvalidSettings(f"The file is no TOML: {error}.", where=where) from error
+        hint = "Mend that line; a text stands in quotes."
+        raise InvalidSettings(f"The file is no TOML: {error}.", where=where, hint=hint) from error
     return declare(folder, flattened(document, where), where)
 
 

@@ -381,6 +381,9 @@ def mapping_texts(declaration: Declaration) -> list[tuple[str, str]]:
             text = path.read_text("utf-8-sig")
         except UnicodeDecodeError:
             raise InvalidMapping("The file is not in UTF-8.", where=str(path), hint="Save it as UTF-8.") from None
+        except OSError as error:
+            hint = "See that it is a file that may be read."
+            raise InvalidMapping(f"The mapping cannot be read: {error.strerror}.", where=str(path), hint=hint) from None
         texts.append((f"{declaration.name}/{path.relative_to(declaration.folder)}", text))
     return texts
 
