@@ -1,6 +1,7 @@
 """Exit codes: what a script learns from a command's end. The one table from error kinds to codes."""
 
 from landbridge.errors import (
+    Conflicting,
     Damaged,
     Exists,
     Failed,
@@ -11,6 +12,7 @@ from landbridge.errors import (
     InvalidSettings,
     LandbridgeError,
     Missing,
+    Outdated,
     Refused,
     TooMuch,
     Unauthenticated,
@@ -27,6 +29,8 @@ CODE_OF: dict[type[LandbridgeError], int] = {
     InvalidSettings: 5,
     Missing: 6,
     Exists: 7,
+    Conflicting: 7,
+    Outdated: 7,
     Refused: 8,
     Unauthenticated: 8,
     TooMuch: 9,
@@ -43,7 +47,7 @@ EXIT_CODES: dict[int, str] = {
     4: "a mapping is wrong (InvalidMapping)",
     5: "landbridge.toml, a source.toml or a variable is wrong (InvalidSettings)",
     6: "what is asked for does not exist (Missing)",
-    7: "it is there already (Exists)",
+    7: "it is there already, or is no longer as expected (Exists, Conflicting, Outdated)",
     8: "not allowed (Refused, Unauthenticated)",
     9: "a bound on size, depth, time or count is reached (TooMuch)",
     10: "something outside does not answer; try again later (Unreachable)",
