@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from landbridge.model.answer import Document
 from landbridge.model.entity import Instance, Instances, instance_of
+from landbridge.model.projection import Projection
 from landbridge.model.query import Near, Node, Scope, Selector, Spatial
 from landbridge.model.renderer import Form
 
@@ -39,9 +40,9 @@ class Shape:
 
     form: Form = "normalized"
     attributes: tuple[str, ...] | None = None
-    pick: tuple[str, ...] = ()
-    omit: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
+    pick: Projection | None = None
+    omit: Projection | None = None
+    datasets: tuple[str, ...] | None = None
     languages: tuple[str, ...] = ()
     system: bool = False
     changes: bool = False  # with previous values

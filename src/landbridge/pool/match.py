@@ -18,7 +18,7 @@ from landbridge.store.condition import Ground, condition, scoped
 from landbridge.store.document import fold
 from landbridge.store.fragment import ALWAYS, Fragment, every
 from landbridge.store.function import FUNCTIONS
-from landbridge.store.pattern import add_patterns
+from landbridge.store.pattern import add_patterns, check_pattern
 from landbridge.store.place import located
 from landbridge.store.sqlite import SqliteStore
 
@@ -103,6 +103,11 @@ class Bench:
 def matches_pattern(bench: Bench, pattern: str, text: str) -> bool:
     """Whether a regular expression matches, in time linear in the text."""
     return bool(bench.connection.execute("SELECT regexp(?, ?)", (pattern, text)).get)
+
+
+def readable_pattern(pattern: str) -> str:
+    """The pattern. Raises InvalidQuery for one that cannot be read, or is too long."""
+    return check_pattern(pattern)
 
 
 def entities(store: SqliteStore, tenant: str, ids: Sequence[str]) -> dict[str, Document]:

@@ -27,7 +27,7 @@ from landbridge.publish.index import Index, Key
 from landbridge.publish.notification import notification_id, write_notification
 from landbridge.publish.periodic import Periodic, question
 from landbridge.publish.select import selects
-from landbridge.publish.view import View, plain_view, view_of
+from landbridge.publish.view import View, view_of
 
 LOG = logging.getLogger("landbridge.publish")
 PAGE = 512  # changes read together
@@ -395,7 +395,7 @@ class Publisher:
             queue = self.queue(Lane(SHELF, *key))
             if queue.waiting or queue.behind:
                 continue  # the one before is not through yet: another would say the same
-            views = [plain_view(one, found[0].shape) for one in selected(self.store, question(found[0]))]
+            views = [View(one) for one in selected(self.store, question(found[0]))]
             if views:
                 rank = max((self.store.version() << 24) + (1 << 23), queue.loaded + 1)
                 self.hand_out(found[0], rank, views)

@@ -10,7 +10,8 @@ from typing import Any
 from landbridge.model.answer import Document
 from landbridge.model.entity import KINDS, PROVENANCE, Instance, Instances, in_order, instance_of
 from landbridge.model.instant import format_instant
-from landbridge.model.subscription import Change, Moved, Shape, Subscription
+from landbridge.model.renderer import Rendering, chosen
+from landbridge.model.subscription import Change, Moved, Subscription
 from landbridge.model.terms import Terms
 
 NULL = "urn:ngsi-ld:null"
@@ -19,9 +20,7 @@ NULLS: Mapping[str, Any] = {
     "ListProperty": [NULL],
     "ListRelationship": [{"object": NULL}],
 }
-NONE = "@none"  # the datasetId of instances that have none
 PREVIOUS = {member: "previous" + member[0].upper() + member[1:] for member in dict.fromkeys(KINDS.values())}
-HEAD = ("id", "type", "scope", "createdAt", "modifiedAt", "deletedAt")
 
 Place = tuple[str, str | None]  # attribute, datasetId
 
@@ -51,13 +50,8 @@ def view_of(subscription: Subscription, change: Change, moved: Sequence[Moved]) 
     if shape.changed_only:
         names = {one.attribute for one in moved}
         attrs = {name: instances for name, instances in attrs.items() if name in names}
-    document["attrs"] = chosen(attrs, shape)
+    document["attrs"] = attrs
     return found
-
-
-def plain_view(document: Document, shape: Shape) -> View:
-    """An entity as it is, in which nothing changed: what a periodic notification shows."""
-    return View({**document, "attrs": chosen(document["attrs"], shape)})
 
 
 def shows_deleted(subscription: Subscription, change: Change, one: Moved) -> bool:
@@ -92,68 +86,40 @@ def instance_value(instance: Instance) -> Any:
     return instance[KINDS[instance["type"]]]
 
 
-def chosen(attrs: Mapping[str, Instances], shape: Shape) -> dict[str, Instances]:
-    """The attributes and instances that are wanted."""
-    found: dict[str, Instances] = {}
-    for name, instances in attrs.items():
-        if shape.attributes is not None and name not in shape.attributes:
-            continue
-        if (shape.pick and name not in shape.pick) or name in shape.omit:
-            continue
-        kept = [one for one in instances if not shape.datasets or one.get("datasetId", NONE) in shape.datasets]
-        if kept:
-            found[name] = kept
-    return found
-
-
 # -- after rendering
 
 
-def decorate(shown: dict[str, Any], view: View, shape: Shape, terms: Terms) -> None:
-    """Add to rendered members what was before and when it went; leave out of the head what is not picked."""
+def decorate(shown: dict[str, Any], view: View, how: Rendering) -> None:
+    """Add to rendered members what was before, and when what is gone went."""
     for (name, dataset), before in view.previous.items():
-        one = rendered(shown, terms.compact(name), dataset, view.document["attrs"].get(name, ()))
+        one = rendered(shown, name, dataset, view, how)
         if one is not None:
             member = KINDS[before["type"]]
-            one[PREVIOUS[member]] = before[member] if member != "vocab" else words(before[member], terms)
-    if view.gone is not None:
-        shown["deletedAt"] = format_instant(view.gone)
-        for name, dataset in view.deleted if shape.system else ():
-            one = rendered(shown, terms.compact(name), dataset, view.document["attrs"].get(name, ()))
-            if one is not None:
-                one["deletedAt"] = shown["deletedAt"]
-    elif shape.system:
-        mark_deleted(shown, view, terms)
-    for name in HEAD:
-        if (shape.pick and name not in shape.pick) or name in shape.omit:
-            shown.pop(name, None)
-
-
-def mark_deleted(shown: dict[str, Any], view: View, terms: Terms) -> None:
-    """Say of each attribute that is gone when it went: with the change that is told."""
-    for name, dataset in view.deleted:
-        one = rendered(shown, terms.compact(name), dataset, view.document["attrs"].get(name, ()))
+            one[PREVIOUS[member]] = before[member] if member != "vocab" else words(before[member], how.terms)
+    went = format_instant(view.document["modifiedAt"] if view.gone is None else view.gone)
+    if view.gone is not None and (how.pick is None or "deletedAt" in how.pick.names):
+        shown["deletedAt"] = went
+    for name, dataset in view.deleted if how.system else ():
+        one = rendered(shown, name, dataset, view, how)
         if one is not None:
-            one["deletedAt"] = format_instant(view.document["modifiedAt"])
+            one["deletedAt"] = went
 
 
 def words(given: Any, terms: Terms) -> Any:
     return [terms.compact(word) for word in given] if isinstance(given, list) else terms.compact(given)
 
 
-def rendered(
-    shown: dict[str, Any], name: str, dataset: str | None, instances: Sequence[Instance]
-) -> dict[str, Any] | None:
+def rendered(shown: dict[str, Any], name: str, dataset: str | None, view: View, how: Rendering) -> Any:
     """The rendered instance of an attribute; a bare value of the concise form becomes an object. None: not shown."""
-    if name not in shown or instance_of(instances, dataset) is None:
+    compact, instances = how.terms.compact(name), chosen(view.document["attrs"].get(name, ()), how)
+    if compact not in shown or how.form == "simplified" or instance_of(instances, dataset) is None:
         return None
-    found = shown[name]
-    if isinstance(found, list) and len(instances) > 1:
-        found = next((one for one in found if one.get("datasetId") == dataset), None)
-        return found if isinstance(found, dict) else None
+    found = shown[compact]
+    if len(instances) > 1:
+        return next((one for one in found if one.get("datasetId") == dataset), None)
     if not is_member(found):
-        found = shown[name] = {"value": found}
-    return found if isinstance(found, dict) else None
+        found = shown[compact] = {"value": found}
+    return found
 
 
 def is_member(given: Any) -> bool:
