@@ -47,6 +47,32 @@ def test_a_file_becomes_entities_with_every_value_traceable(tmp_path: Path, pool
     assert trace.raw == {"code": "b", "size": "2.5", "at": DAY}
 
 
+def test_of_several_mappings_that_read_a_row_the_one_that_made_the_value_is_named(tmp_path: Path, pool: Pool) -> None:
+    """Whether they differ in the attribute, in the entity's type, or in its id alone; also at the thousandth row."""
+    folder = folder_of(tmp_path, "things", things(*(f"t{n},{n},{DAY}" for n in range(2_000))))
+    (folder / "mapping.sql").unlink()
+    texts = {
+        "about": "'urn:ngsi-ld:Thing:' || code as id, 'Thing' as type, code as label",
+        "sized": "'urn:ngsi-ld:Thing:' || code as id, 'Thing' as type, cast(size as double) as size",
+        "boxed": "'urn:ngsi-ld:Box:' || code as id, 'Box' as type, cast(size as double) as size",
+        "twins": "'urn:ngsi-ld:Thing:twin-' || code as id, 'Thing' as type, cast(size as double) as size",
+    }
+    (folder / "mapping").mkdir()
+    for name, text in texts.items():
+        (folder / "mapping" / f"{name}.sql").write_text(f"select {text} from source")
+    assert pulled(pool, folder).state == "done"
+
+    def mapped_by(id_: str, attribute: str) -> str | None:
+        (trace,) = pool.explain(OPERATOR, id_, attribute)
+        assert (trace.place, trace.raw) == ("things.csv line 1002", {"code": "t1000", "size": "1000", "at": DAY})
+        return trace.mapping
+
+    assert mapped_by("urn:ngsi-ld:Thing:t1000", "label") == "things/mapping/about.sql"
+    assert mapped_by("urn:ngsi-ld:Thing:t1000", "size") == "things/mapping/sized.sql"
+    assert mapped_by("urn:ngsi-ld:Box:t1000", "size") == "things/mapping/boxed.sql"
+    assert mapped_by("urn:ngsi-ld:Thing:twin-t1000", "size") == "things/mapping/twins.sql"
+
+
 def test_a_second_pull_changes_nothing_not_even_when_the_file_is_touched(tmp_path: Path, pool: Pool) -> None:
     folder = folder_of(tmp_path, "things", things(f"a,1,{DAY}"))
     pulled(pool, folder)

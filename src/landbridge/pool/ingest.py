@@ -215,7 +215,10 @@ class Ingest:
         rows = source.take(wanted)
         rows = rows.select([name for name in rows.schema.names if name not in self.source.never_store])
         origins, unit, counted = source.place(wanted)
-        return list(raw.blocks(rows, wanted, origins, unit, counted, prepared.delivery.mapping))
+        mapping, made = prepared.delivery.mapping, None
+        if "/mapping/" in mapping:  # one of several that may read the same row
+            made = raw.Made([plan.value.name for plan in prepared.plans], raw.ids_by_row(prepared.rows))
+        return list(raw.blocks(rows, wanted, origins, unit, counted, mapping, made))
 
     def keep(
         self,

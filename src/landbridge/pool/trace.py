@@ -62,7 +62,7 @@ def traces(
         origin = provenance(instance)
         until = holds_until(instance, claims) if origin.owner != API else None
         observed = instance.get("observedAt")
-        place = row_behind(connection, origin, inside)
+        place = row_behind(connection, origin, document["id"], attribute, inside)
         wrote = ledger.commit_of(connection, origin.commit) if inside and origin.owner == API else None
         yield Trace(
             entity=document["id"],
@@ -97,10 +97,10 @@ def standing(instance: Instance, instances: Instances, fed: bool) -> str:
     return "chosen" if rivals else "value"
 
 
-def row_behind(connection: apsw.Connection, origin: Provenance, inside: bool) -> Origin:
+def row_behind(connection: apsw.Connection, origin: Provenance, id_: str, attribute: str, inside: bool) -> Origin:
     """Find the kept source row; its content only for whoever may see it.
 
-    A row that several mapping files of the source read names them all: which of them made the value is not kept.
+    Of several mapping files that read the row, that is named which made this attribute of this entity of it.
     """
     if origin.run is None or origin.row is None:
         return Origin()
@@ -108,5 +108,6 @@ def row_behind(connection: apsw.Connection, origin: Provenance, inside: bool) ->
     found = [row for body in bodies if (row := find_row(body, origin.row))]
     if not found:
         return Origin()
-    mappings = ", ".join(dict.fromkeys(row.mapping for row in found))
-    return Origin(found[0].place, mappings, found[0].raw if inside else None)
+    made = [row for row in found if row.makes(id_, attribute)] or found
+    mappings = ", ".join(dict.fromkeys(row.mapping for row in made))
+    return Origin(made[0].place, mappings, made[0].raw if inside else None)

@@ -1,16 +1,27 @@
 """Source rows as they were, kept for whoever asks where a value comes from: blocks of rows, packed as Arrow streams.
 
-A block holds rows of one run in the order of their numbers, beside each the place that people know it by.
+A block holds rows of one run in the order of their numbers, beside each the place that people know it by. Where
+several mapping files may read one row, a block also tells what its own mapping made of each: which entities and which
+attributes, so that a value leads to the mapping that it is from.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 ROWS = 8_192  # rows of a block
 PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
-ROW, ORIGIN, NUMBER = "_row", "_origin", "_number"
+ROW, ORIGIN, NUMBER, IDS = "_row", "_origin", "_number", "_ids"
+
+
+class Made(NamedTuple):
+    """What a mapping made of rows: the attributes' stored names, and for each row the ids of its entities."""
+
+    attributes: Sequence[str]
+    ids: pa.Array
 
 
 class RawRow(NamedTuple):
@@ -19,6 +30,12 @@ class RawRow(NamedTuple):
     place: str
     mapping: str
     raw: dict[str, object]
+    attributes: tuple[str, ...] | None = None  # that the mapping makes; None where that is not kept
+    ids: tuple[str, ...] | None = None  # of the entities that it made of this row
+
+    def makes(self, id_: str, attribute: str) -> bool:
+        """Whether the mapping made this attribute of this entity of the row, as far as that is kept."""
+        return (self.attributes is None or attribute in self.attributes) and (self.ids is None or id_ in self.ids)
 
 
 def blocks(
@@ -28,6 +45,7 @@ def blocks(
     unit: str,
     counted: Sequence[int],
     mapping: str,
+    made: Made | None = None,
 ) -> Iterator[tuple[int, int, bytes]]:
     """Pack rows whose `numbers` ascend; yields each block's first and last number and its body.
 
@@ -40,8 +58,12 @@ def blocks(
         pa.array(origins, pa.string()).dictionary_encode(),
         pa.array(counted, pa.int64()),
     ]
-    table = pa.Table.from_arrays(arrays, names=[*own, ROW, ORIGIN, NUMBER])
-    table = table.replace_schema_metadata({"unit": unit, "mapping": mapping})
+    told = {"unit": unit, "mapping": mapping}
+    if made is not None:
+        arrays.append(made.ids)
+        told["attributes"] = json.dumps(list(made.attributes))
+    names = [*own, ROW, ORIGIN, NUMBER, *([] if made is None else [IDS])]
+    table = pa.Table.from_arrays(arrays, names=names).replace_schema_metadata(told)
     for start in range(0, len(numbers), ROWS):
         part = table.slice(start, ROWS)
         sink = pa.BufferOutputStream()
@@ -61,4 +83,15 @@ def find_row(body: bytes, row: int) -> RawRow | None:
     told = {name.decode(): text.decode() for name, text in (table.schema.metadata or {}).items()}
     found.pop(ROW)
     parts = (found.pop(ORIGIN), told.get("unit"), found.pop(NUMBER))
-    return RawRow(" ".join(str(part) for part in parts if part not in (None, "")), told.get("mapping", ""), found)
+    place = " ".join(str(part) for part in parts if part not in (None, ""))
+    mapping = told.get("mapping", "")
+    if "attributes" not in told:
+        return RawRow(place, mapping, found)
+    ids = tuple(found.pop(IDS) or ())
+    return RawRow(place, mapping, found, tuple(json.loads(told["attributes"])), ids)
+
+
+def ids_by_row(rows: pa.RecordBatch) -> pa.Array:
+    """The ids of the entities that mapped rows make of each source row, in the order of the source rows' numbers."""
+    table = pa.table({ROW: rows.column(ROW), "id": rows.column("id")}).filter(pc.field(ROW).is_valid())
+    return table.group_by(ROW).aggregate([("id", "distinct")]).sort_by(ROW).column("id_distinct").combine_chunks()
