@@ -7,7 +7,21 @@ from hypothesis import strategies as st
 from landbridge.api.ngsild.filter import parse_q, render_q
 from landbridge.api.ngsild.selection import parse_geo, parse_scopes, parse_types
 from landbridge.errors import InvalidQuery
-from landbridge.model.query import And, Between, Compare, Exists, Has, Near, Node, OneOf, Or, Path, Scope, Spatial
+from landbridge.model.query import (
+    And,
+    Between,
+    Compare,
+    Exists,
+    Has,
+    Linked,
+    Near,
+    Node,
+    OneOf,
+    Or,
+    Path,
+    Scope,
+    Spatial,
+)
 from landbridge.model.terms import Terms
 
 CORE = Terms()
@@ -44,6 +58,15 @@ CASES: list[tuple[str, Node]] = [
     ("a;(b|c)", And((Exists(Path("a")), Or((Exists(Path("b")), Exists(Path("c"))))))),
     ("((a))", Exists(Path("a"))),
     ("温度>1", Compare(Path("温度"), ">", 1)),
+    ("gender==Male", Compare(Path("gender"), "==", "Male")),
+    ("sensor{humidity}==40", Linked("sensor", (), Compare(Path("humidity"), "==", 40))),
+    ("sensor{Device,Meter:humidity.accuracy}",
+     Linked("sensor", ("Device", "Meter"), Exists(Path("humidity", ("accuracy",))))),
+    ("a{b{C:d[e]}}!=1..2",
+     Linked("a", (), Linked("b", ("C",), Between(Path("d", (), ("e",)), 1, 2, True)))),
+    ("a{b}~=^x;c", And((Linked("a", (), Compare(Path("b"), "~=", "^x")), Exists(Path("c"))))),
+    ("kind==https://uri.etsi.org/ngsi-ld/default-context/open",
+     OneOf(Path("kind"), ("https://uri.etsi.org/ngsi-ld/default-context/open", "open"))),
 ]  # fmt: skip
 
 
@@ -57,6 +80,11 @@ def test_names_are_expanded(name: str) -> None:
     assert parse_q(f"{name}>5", OWN) == Compare(Path("https://example.com/speed"), ">", 5)
 
 
+def test_a_prefix_in_braces_is_no_hint() -> None:
+    assert parse_q("a{ex:speed}", OWN) == Linked("a", (), Exists(Path("https://example.com/speed")))
+    assert parse_q("a{Device:speed}", OWN) == Linked("a", ("Device",), Exists(Path("https://example.com/speed")))
+
+
 def test_vocabulary_values_are_expanded_where_asked() -> None:
     query = parse_q('kind=="speed","other";kind.x=="speed"', OWN, frozenset({"kind"}))
     one, two = OneOf(Path("kind"), ("https://example.com/speed", "other")), Compare(Path("kind", ("x",)), "==", "speed")
@@ -66,10 +94,10 @@ def test_vocabulary_values_are_expanded_where_asked() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("", 1), ("a>", 3), ("a==", 4), ("a==open", 4), ("a;", 3), ("a|", 3), ("(a", 3), ("a)", 2), ("a==1.", 5),
+        ("", 1), ("a>", 3), ("a==", 4), ("a>open", 3), ("a;", 3), ("a|", 3), ("(a", 3), ("a)", 2), ("a==1.", 5),
         ('a=="x', 4), ("a..b", 3), ("a.", 3), ("a[", 3), ("a[b", 4), ("a>1..2", 4), ("a>1,2", 4), ("a==1..true", 11),
         ("a b", 2), ("@id==1", 1), ("a==1 2", 5), ('a=="\\q"', 4), ("a=1", 2), ("a~=", 4), ("a~=b\\", 6),
-        ("(" * 21 + "a", 22),
+        ("(" * 21 + "a", 22), ("a==1..b", 7), ("a{b", 4), ("a{}", 3), ("a{b}}", 5), ("a{b:}", 5), ("a.b{c}", 4),
         ("a=='x'", 4), ("a==1;;b", 6), ("a>1e999", 8), ("a==2020-04-02T00:00", 4),
         ("x" * 8001, None), ("a;" * 301 + "a", None),
     ],
@@ -135,6 +163,14 @@ leaves = (
 )
 
 
+kinds = st.lists(st.from_regex(r"[A-Z][a-z]{0,4}", fullmatch=True).filter(lambda name: name not in ("Ex",)), max_size=2)
+leaves = st.recursive(
+    leaves,
+    lambda one: st.builds(Linked, names.map(OWN.expand), kinds.map(tuple), one),
+    max_leaves=1,
+)
+
+
 def joined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     """A tree as the parser makes it."""
     return parts[0] if len(parts) == 1 else kind(tuple(parts))
@@ -175,9 +211,11 @@ def test_scopes() -> None:
 def test_geo_queries() -> None:
     point = {"type": "Point", "coordinates": [117.7, 39.0]}
     assert parse_geo("near;maxDistance==2000", "Point", "[117.7,39.0]", "location") == Near(point, 2000.0)
-    assert parse_geo("near;minDistance==5;maxDistance==10", "Point", "[117.7,39.0]", "x") == Near(point, 10.0, 5.0, "x")
+    assert parse_geo("near;minDistance==5.5e1", "Point", "[117.7,39.0]", "x") == Near(point, None, 55.0, "x")
     assert parse_geo("within", "Point", "[117.7,39.0]", "location") == Spatial("within", point)
     for wrong in (
+        ("near;minDistance==5;maxDistance==10", "Point", "[1,2]"), ("near;maxDistance==0", "Point", "[1,2]"),
+        ("near;maxDistance==-1", "Point", "[1,2]"), ("near;maxDistance==1e400", "Point", "[1,2]"),
         ("near", "Point", "[1,2]"), ("near;maxDistance=5", "Point", "[1,2]"), ("beside", "Point", "[1,2]"),
         ("within", "Circle", "[1,2]"), ("within", "Point", "[1"), ("within", "Point", "[200,2]"),
         ("within", "Polygon", "[[[0,0],[1,1]]]"), ("within;maxDistance==1", "Point", "[1,2]"),

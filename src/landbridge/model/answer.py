@@ -18,11 +18,12 @@ class Held:
     answer has no mark.
     """
 
-    __slots__ = ("_document", "_read", "id", "mark")
+    __slots__ = ("_document", "_read", "id", "mark", "modified")
 
     def __init__(self, document: Document, mark: tuple[int, int] | None = None) -> None:
         self.id: str = document["id"]
         self.mark = mark
+        self.modified: int = document.get("modifiedAt", 0)  # microseconds since 1970
         self._document: Document | None = document
         self._read: Callable[[], Document] | None = None
 
@@ -33,7 +34,7 @@ class Held:
     ) -> "Held":  # fmt: skip
         """An entity's row; `read` makes the document of its text and times."""
         found = cls.__new__(cls)
-        found.id, found.mark = id_, (key, version)
+        found.id, found.mark, found.modified = id_, (key, version), modified
         found._document, found._read = None, lambda: read(text, created, modified)
         return found
 
@@ -43,11 +44,6 @@ class Held:
             self._document = self._read()
         assert self._document is not None
         return self._document
-
-    @property
-    def version(self) -> int | None:
-        """The number of the commit that made the entity what it is."""
-        return self.mark[1] if self.mark else None
 
 
 @dataclass(frozen=True)

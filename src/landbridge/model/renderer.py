@@ -6,6 +6,7 @@ NGSI-LD 4.5.1 (normalized and concise), 4.5.4 (simplified), 4.5.16 and 4.5.17 (G
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from landbridge.model.answer import Document, Held
@@ -49,6 +50,13 @@ class Rendering:
     omit: Projection | None = None
     datasets: Collection[str] | None = None
 
+    @cached_property
+    def signature(self) -> tuple[Any, ...]:
+        """What tells one rendering from another, quick to compare."""
+        parts = (self.attrs, self.language, self.datasets)
+        lists = tuple(None if part is None else tuple(part) for part in parts)
+        return self.terms, self.form, self.system, self.geometry, self.context, self.pick, self.omit, lists
+
     def shows(self, name: str) -> bool:
         """Whether a member is shown."""
         if self.pick is not None and name not in self.pick.names:
@@ -62,6 +70,13 @@ class Rendering:
         pick = self.pick.below(relationship) if self.pick else None
         omit = self.omit.below(relationship) if self.omit else None
         return replace(self, attrs=None, pick=pick, omit=omit, context=False)
+
+    def without_context(self) -> "Rendering":
+        return replace(self, context=False) if self.context else self
+
+    def in_list(self, other: "Rendering") -> "Rendering":
+        """The same in a list of entities that are wanted otherwise: it says its context where they do."""
+        return self if self.context == other.context else replace(self, context=other.context)
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,40 @@
 """The `q` parameter: text to query tree and back. NGSI-LD 4.9 (query language).
 
-query    = all *("|" all)
-all      = term *(";" term)                              ";" binds before "|"
-term     = "(" query ")" / path [operator values]
-path     = name *("." name) ["[" key *("." key) "]"]
-operator = "==" / "!=" / ">" / ">=" / "<" / "<=" / "~=" / "!~="
-values   = value *("," value), a value being one or low..high
-value    = number / "text" / true / false / date, time or date-time / URI
+query     = all *("|" all)
+all       = term *(";" term)                              ";" binds before "|"
+term      = "(" query ")" / attribute [operator values]
+attribute = name "{" [name *("," name) ":"] attribute "}" / path      an entity that a relationship points at
+path      = name *("." name) ["[" key *("." key) "]"]
+operator  = "==" / "!=" / ">" / ">=" / "<" / "<=" / "~=" / "!~="
+values    = value *("," value), a value being one or low..high
+value     = number / "text" / true / false / date, time or date-time / URI / word (after == and != alone)
 """
 
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from landbridge.api.ngsild.reader import Reader
 from landbridge.errors import Invalid
-from landbridge.model.query import And, Between, Compare, Exists, Node, OneOf, Or, Path, Scalar
-from landbridge.model.terms import Terms
+from landbridge.model.query import And, Between, Compare, Exists, Leaf, Linked, Node, OneOf, Or, Path, Scalar
+from landbridge.model.terms import Terms, stored_name
 
 MEMBERS = frozenset({"observedAt", "unitCode", "datasetId", "createdAt", "modifiedAt"})
 MOST_VALUES = 200
 ENDLESS = (float("inf"), float("-inf"))
 
-IRI_NAME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*://[^\s\"'<>=;()\[\]|!~,]+")
-NAME = re.compile(r"[^\s\"'<>=;()\[\]|!~,.@\x00-\x1f][^\s\"'<>=;()\[\]|!~,.\x00-\x1f]*")
+IRI_NAME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*://[^\s\"'<>=;()\[\]{}|!~,]+")
+NAME = re.compile(r"[^\s\"'<>=;()\[\]{}|!~,.@\x00-\x1f][^\s\"'<>=;()\[\]{}|!~,.\x00-\x1f]*")
+HINT = re.compile(r"([^\W\d][\w-]*)(?:,[^\W\d][\w-]*)*:(?!//)")
 KEY = re.compile(r"[^\s\"\[\].\x00-\x1f]+|\*")
 OPERATOR = re.compile(r"!~=|~=|==|!=|>=|<=|>|<")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w:+-])", re.ASCII)
 TIME = re.compile(r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?![\w:+-])", re.ASCII)
 NUMBER = re.compile(r"[+-]?\d{1,300}(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?(?![\w+:-])", re.ASCII)
-WORD = re.compile(r"(?:true|false)(?![\w:.-])")
+TRUTH = re.compile(r"(?:true|false)(?![\w:.-])")
+WORD = re.compile(r"[^\W\d][\w-]*(?![\w:.-])")
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:(?!\.\.)[^\s\"<>;|(),\x00-\x1f])+")
 PATTERN = re.compile(r"[^;|()\"\x00-\x1f]+")
 PLAIN_NAME = re.compile(rf"(?:{NAME.pattern})\Z")
@@ -88,7 +92,47 @@ def parse_term(reader: Reader, language: Language) -> Node:
         reader.leave()
         return node
     reader.count_term()
+    links = parse_links(reader, language)
     path = parse_path(reader, language)
+    for _ in links:
+        reader.need("}")
+        reader.leave()
+    term = parse_condition(reader, path, language)
+    for relationship, types in reversed(links):
+        term = Linked(relationship, types, term)
+    return term
+
+
+def parse_links(reader: Reader, language: Language) -> list[tuple[str, tuple[str, ...]]]:
+    """Read `relationship{Type,Type:` as often as it comes: which relationships are followed, and to which types."""
+    links: list[tuple[str, tuple[str, ...]]] = []
+    while True:
+        start = reader.at
+        name = reader.match(IRI_NAME) or reader.match(NAME)
+        if name is None or not reader.take("{"):
+            reader.at = start
+            return links
+        reader.enter()
+        links.append((language.stored(reader, name), parse_hint(reader, language)))
+
+
+def parse_hint(reader: Reader, language: Language) -> tuple[str, ...]:
+    """Read `Type,Type:`, unless what stands before the colon is a prefix of the @context."""
+    start = reader.at
+    hint = reader.match(HINT)
+    if hint is None:
+        return ()
+    names = hint[:-1].split(",")
+    whole = hint + (reader.match(NAME) or "")
+    reader.at = start
+    if len(names) == 1 and language.stored(reader, whole) != whole:
+        return ()
+    reader.at += len(hint)
+    return tuple(language.stored(reader, name) for name in names)
+
+
+def parse_condition(reader: Reader, path: Path, language: Language) -> Leaf:
+    """Read the operator and the values behind a path; a path alone asks whether there is something."""
     operator = reader.match(OPERATOR)
     if operator is None:
         return Exists(path)
@@ -123,18 +167,18 @@ def need_key(reader: Reader) -> str:
     return key if key is not None else reader.wrong("A key inside the value is expected.")
 
 
-def comparison(reader: Reader, path: Path, operator: str, language: Language) -> Node:
-    """Read the values after an operator; only `==` and `!=` take ranges and lists."""
-    first = parse_value(reader)
+def comparison(reader: Reader, path: Path, operator: str, language: Language) -> Leaf:
+    """Read the values after an operator; only `==` and `!=` take ranges, lists and bare words."""
+    equality = operator in ("==", "!=")
+    first = parse_value(reader, equality)
     values: list[Scalar | tuple[Scalar, Scalar]] = [first]
-    if operator in ("==", "!="):
+    if equality:
         values = [maybe_range(reader, first)]
         while reader.take(","):
-            values.append(maybe_range(reader, parse_value(reader)))
+            values.append(maybe_range(reader, parse_value(reader, equality)))
             if len(values) > MOST_VALUES:
                 reader.wrong(f"A list has at most {MOST_VALUES} values.")
-    if path.attribute in language.expanded and not path.subs and not path.keys:
-        values = [language.stored(reader, one) if isinstance(one, str) else one for one in values]
+        values = in_store(reader, path, values, language)
     if len(values) > 1:
         return OneOf(path, tuple(values), operator == "!=")
     if isinstance(values[0], tuple):
@@ -142,19 +186,28 @@ def comparison(reader: Reader, path: Path, operator: str, language: Language) ->
     return Compare(path, operator, values[0])  # type: ignore[arg-type] # one of its literals
 
 
+def in_store(reader: Reader, path: Path, values: list[Any], language: Language) -> list[Any]:
+    """Values as they are stored: terms of a vocabulary expanded where that is asked for, IRIs also by short name."""
+    if path.attribute in language.expanded and not path.subs and not path.keys:
+        return [language.stored(reader, one) if isinstance(one, str) else one for one in values]
+    iris = [one for one in values if isinstance(one, str) and one.startswith(("http:", "https:"))]
+    return [*values, *(short for one in iris if (short := stored_name(one)) != one and short not in values)]
+
+
 def maybe_range(reader: Reader, low: Scalar) -> Scalar | tuple[Scalar, Scalar]:
     if not reader.take(".."):
         return low
-    high = parse_value(reader)
+    high = parse_value(reader, words=False)
     if isinstance(low, bool) or isinstance(high, bool) or isinstance(low, str) != isinstance(high, str):
         reader.wrong("A range goes from a number to a number, or from a text to a text.")
     return low, high
 
 
-def parse_value(reader: Reader) -> Scalar:
-    readers: tuple[tuple[re.Pattern[str], Callable[[str], Scalar]], ...] = (
-        (DATE, str), (TIME, str), (WORD, lambda text: text == "true"), (NUMBER, number), (URI, str),
-    )  # fmt: skip
+def parse_value(reader: Reader, words: bool) -> Scalar:
+    readers: list[tuple[re.Pattern[str], Callable[[str], Scalar]]] = [
+        (DATE, str), (TIME, str), (TRUTH, lambda text: text == "true"), (NUMBER, number), (URI, str),
+    ]  # fmt: skip
+    readers += [(WORD, str)] if words else []
     if reader.peek('"'):
         return unquoted(reader)
     for pattern, read in readers:
@@ -207,21 +260,33 @@ def render_q(node: Node, terms: Terms) -> str:
             return "|".join(grouped(part, terms, Or) for part in parts)
         case And(parts):
             return ";".join(grouped(part, terms, Or, And) for part in parts)
+        case Exists() | Compare() | Between() | OneOf() | Linked():
+            attribute, condition = render_leaf(node, terms)
+            return attribute + condition
+        case _:
+            raise Invalid("Types are asked for by the parameter 'type'.")
+
+
+def render_leaf(leaf: Leaf, terms: Terms) -> tuple[str, str]:
+    """What a term is about, and what is asked of it."""
+    match leaf:
+        case Linked(relationship, types, term):
+            attribute, condition = render_leaf(term, terms)
+            hint = ",".join(terms.compact(name) for name in types)
+            return f"{terms.compact(relationship)}{{{hint + ':' if hint else ''}{attribute}}}", condition
         case Exists(path):
-            return render_path(path, terms)
+            return render_path(path, terms), ""
         case Compare(path, operator, value) if operator in ("~=", "!~="):
-            return render_path(path, terms) + operator + '"' + str(value).replace('"', '\\"') + '"'
+            return render_path(path, terms), operator + '"' + str(value).replace('"', '\\"') + '"'
         case Compare(path, operator, value):
-            return render_path(path, terms) + operator + render_value(value)
+            return render_path(path, terms), operator + render_value(value)
         case Between(path, low, high, negated):
-            return f"{render_path(path, terms)}{'!=' if negated else '=='}{render_value(low)}..{render_value(high)}"
+            return render_path(path, terms), f"{'!=' if negated else '=='}{render_value(low)}..{render_value(high)}"
         case OneOf(path, values, negated):
             listed = ",".join(
                 "..".join(map(render_value, one)) if isinstance(one, tuple) else render_value(one) for one in values
             )
-            return f"{render_path(path, terms)}{'!=' if negated else '=='}{listed}"
-        case _:
-            raise Invalid("Types are asked for by the parameter 'type'.")
+            return render_path(path, terms), f"{'!=' if negated else '=='}{listed}"
 
 
 def grouped(part: Node, terms: Terms, *kinds: type[Or | And]) -> str:
@@ -240,3 +305,30 @@ def render_value(value: Scalar) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return repr(value)
+
+
+# -- what a tree is about
+
+
+def attributes_of(node: Node) -> frozenset[str]:
+    """The attributes of the entity itself that a tree asks about."""
+    match node:
+        case And(parts) | Or(parts):
+            return frozenset().union(*(attributes_of(part) for part in parts))
+        case Linked(relationship):
+            return frozenset({relationship})
+        case Exists(path) | Compare(path) | Between(path) | OneOf(path):
+            return frozenset({path.attribute})
+        case _:
+            return frozenset()
+
+
+def depth_of(node: Node | None) -> int:
+    """How many relationships a tree follows."""
+    match node:
+        case And(parts) | Or(parts):
+            return max((depth_of(part) for part in parts), default=0)
+        case Linked(term=term):
+            return 1 + depth_of(term)
+        case _:
+            return 0

@@ -9,14 +9,16 @@ from starlette.requests import Request
 
 from landbridge.api.http.accept import choose
 from landbridge.api.ngsild.fault import InvalidRequest, NoTenant
-from landbridge.api.ngsild.filter import parse_q
 from landbridge.api.ngsild.operation import Ask, Parameter
-from landbridge.api.ngsild.selection import parse_geo, parse_scopes, parse_types
+from landbridge.api.ngsild.projection import parse_projection, require_apart
+from landbridge.api.ngsild.selection import parse_geo
 from landbridge.errors import InvalidQuery
-from landbridge.model.query import Near, Query, Spatial
+from landbridge.model.projection import Projection
+from landbridge.model.query import Near, Spatial
 from landbridge.model.renderer import Form, Rendering
-from landbridge.model.terms import CORE_URL, Contexts, Terms
+from landbridge.model.terms import Contexts, Terms
 from landbridge.model.value import URI
+from landbridge.model.version import Version, preferred_version
 from landbridge.pool.pool import Pool
 
 JSON, JSON_LD, GEOJSON = "application/json", "application/ld+json", "application/geo+json"
@@ -29,6 +31,8 @@ FORMS: Mapping[str, Form] = {
 }  # fmt: skip
 FLAG = {"type": "string", "enum": ["true", "false"]}
 NUMBER = {"type": "integer", "minimum": 0}
+POSITIVE = {"type": "integer", "minimum": 1}
+JOINS = ("flat", "inline", "@none")
 
 ATTRS = Parameter("attrs", "Only these attributes, by their names, comma-separated; an entity has one of them.")
 OPTIONS = Parameter("options", "Comma-separated: normalized, concise, keyValues or simplified; sysAttrs; count.")
@@ -50,13 +54,39 @@ LIMIT = Parameter("limit", "Entities of a page, 1 to 1000; 0 with a count alone.
 OFFSET = Parameter("offset", "Entities to pass over.", NUMBER)
 COUNT = Parameter("count", "With the number of all in the header NGSILD-Results-Count.", FLAG)
 AFTER = Parameter("after", "Where the page begins, as the Link header of the page before says.")
+BEFORE = Parameter("before", "Where the page ends, as the Link header of the page behind says.")
+PICK = Parameter("pick", "Only these members: id, type, scope, attributes; name{member} of what a relationship links.")
+OMIT = Parameter("omit", "Without these members, written like pick.")
+DATASET_ID = Parameter(
+    "datasetId", "Only the instances with these datasetIds, comma-separated; @none: the default one."
+)
+JOIN = Parameter("join", "How linked entities are shown: inline, flat or not.", {"type": "string", "enum": list(JOINS)})
+JOIN_LEVEL = Parameter("joinLevel", "How many relationships are followed, 1 to 10. Usually 1.", POSITIVE)
+CONTAINED_BY = Parameter("containedBy", "Ids met already, comma-separated: linked entities that are not shown again.")
+LOCAL = Parameter("local", "Only what is here, not what registered sources have.", FLAG)
+ENTITY_MAP = Parameter("entityMap", "With the address of an entity map, to page through one set of entities.", FLAG)
+LIFETIME = Parameter("entityMapLifetime", "How long the entity map is kept, as an ISO 8601 duration; a day at most.")
+JSON_KEYS = Parameter("jsonKeys", "Attributes whose values in q are plain JSON, never terms of the @context.")
+CSF = Parameter("csf", "Only registered sources of whose properties this is true (written like q).")
+SPLIT = Parameter("splitEntities", "Whether one entity may lie in several sources.", FLAG)
+ORDER_BY = Parameter("orderBy", "Sorted by id, type, scope or attributes: name,age;desc,location;dist-asc.")
+COLLATION = Parameter(
+    "collation", "How texts are sorted: und, de-u-co-phonebk, ... By code point where it is not given."
+)
+ORDER_FROM = Parameter("orderFrom", "Coordinates of the place from which distances are measured.")
+ORDER_GEOMETRY = Parameter("orderGeometry", "The kind of that place's geometry. Usually Point.")
 
-SHOWN = (ATTRS, OPTIONS, FORMAT, LANG, GEOMETRY_PROPERTY, SYS_ATTRS)
-ASKED = (
-    TYPE, ID, ID_PATTERN, Q, GEOREL, GEOMETRY, COORDINATES, GEOPROPERTY, SCOPE_Q, EXPAND_VALUES,
+SHOWN = (
+    ATTRS, PICK, OMIT, DATASET_ID, OPTIONS, FORMAT, LANG, GEOMETRY_PROPERTY, SYS_ATTRS, JOIN, JOIN_LEVEL, CONTAINED_BY,
+    LOCAL, ENTITY_MAP, LIFETIME,
 )  # fmt: skip
-PAGED = (LIMIT, OFFSET, COUNT, AFTER)
+ASKED = (
+    TYPE, ID, ID_PATTERN, Q, GEOREL, GEOMETRY, COORDINATES, GEOPROPERTY, SCOPE_Q, EXPAND_VALUES, JSON_KEYS, CSF, SPLIT,
+    ORDER_BY, COLLATION, ORDER_FROM, ORDER_GEOMETRY,
+)  # fmt: skip
+PAGED = (LIMIT, OFFSET, COUNT, AFTER, BEFORE)
 MOST_IDS, MOST_NAMES = 500, 200
+NO_ATTRIBUTES = frozenset({"id", "type", "scope", "@id", "@type", "@context"})
 LARGEST_PAGE, USUAL_PAGE = 1000, 20
 
 
@@ -69,6 +99,7 @@ class Wanted:
     tenant: str
     media: str
     rendering: Rendering
+    version: Version | None = None  # of NGSI-LD, that the caller prefers
 
 
 def read_wanted(ask: Ask, contexts: Contexts, pool: Pool, *media: str) -> Wanted:
@@ -76,9 +107,15 @@ def read_wanted(ask: Ask, contexts: Contexts, pool: Pool, *media: str) -> Wanted
 
     `media` are the forms that can be given. Raises InvalidRequest for what does not exist here.
     """
-    given, request = ask.given, ask.request
+    request = ask.request
     chosen = choose(request.headers.get("accept"), media)
-    terms = contexts.terms(link_context(request))
+    tenant = read_tenant(request, pool)
+    terms = contexts.terms(link_context(request), tenant)
+    return wanted_of(ask.given, terms, tenant, chosen, request.headers.get("prefer", ""))
+
+
+def wanted_of(given: Mapping[str, str], terms: Terms, tenant: str, media: str, prefer: str = "") -> Wanted:
+    """What the parameters say of the form of the answer."""
     options = [option for option in given.get("options", "").split(",") if option]
     for option in options:
         if option not in FORMS and option not in ("sysAttrs", "count"):
@@ -86,17 +123,50 @@ def read_wanted(ask: Ask, contexts: Contexts, pool: Pool, *media: str) -> Wanted
     form = given.get("format") or next((option for option in options if option in FORMS), "normalized")
     if form not in FORMS:
         raise InvalidRequest(f"'{form[:40]}' is no format.", where="format", hint=f"Use {', '.join(FORMS)}.")
-    body_context = chosen == JSON_LD or (chosen == GEOJSON and "body=json" not in request.headers.get("prefer", ""))
+    if "geometryProperty" in given and media != GEOJSON:
+        raise InvalidQuery("Only a GeoJSON answer has a geometry.", where="geometryProperty", hint=f"Accept {GEOJSON}.")
     rendering = Rendering(
         terms,
         FORMS[form],
-        names(given["attrs"], terms, "attrs") if "attrs" in given else None,
+        attribute_names(given["attrs"], terms) if "attrs" in given else None,
         "sysAttrs" in options or given.get("sysAttrs") == "true",
         languages(given.get("lang", "")),
         terms.expand(given.get("geometryProperty", "location")),
-        body_context,
+        media == JSON_LD or (media == GEOJSON and "body=json" not in prefer.replace(" ", "").split(",")),
+        *projections(given, terms),
+        read_datasets(given["datasetId"]) if "datasetId" in given else None,
     )
-    return Wanted(given, terms, read_tenant(request, pool), chosen, rendering)
+    return Wanted(given, terms, tenant, media, rendering, preferred_version(prefer))
+
+
+def projections(given: Mapping[str, str], terms: Terms) -> tuple[Projection | None, Projection | None]:
+    """What `pick` and `omit` say (NGSI-LD 4.21)."""
+    for name in ("pick", "omit"):
+        if name in given and "attrs" in given:
+            raise InvalidQuery(
+                f"'{name}' and 'attrs' exclude each other.", where=name, hint="Use pick instead of attrs."
+            )
+    pick = parse_projection(given["pick"], terms, "pick") if "pick" in given else None
+    omit = parse_projection(given["omit"], terms, "omit") if "omit" in given else None
+    require_apart(pick, omit)
+    return pick, omit
+
+
+def attribute_names(text: str, terms: Terms) -> tuple[str, ...]:
+    """The attributes that `attrs` names, as stored names. Raises InvalidQuery for members that are none."""
+    for name in text.split(","):
+        if name.strip() in NO_ATTRIBUTES:
+            raise InvalidQuery(f"'{name.strip()}' is no attribute.", where="attrs", hint="Use pick for other members.")
+    return names(text, terms, "attrs")
+
+
+def read_datasets(text: str) -> tuple[str, ...]:
+    """The datasetIds that are wanted; `@none` is the default instance."""
+    found = tuple(dict.fromkeys(text.split(",")))
+    for one in found:
+        if one != "@none" and not URI.match(one):
+            raise InvalidQuery(f"'{one[:80]}' is no datasetId.", where="datasetId", hint="Give URIs, or @none.")
+    return found
 
 
 def read_tenant(request: Request, pool: Pool) -> str:
@@ -146,42 +216,22 @@ def languages(text: str) -> tuple[str, ...]:
     return tuple(tag for _, _, tag in sorted(found))
 
 
-def read_query(wanted: Wanted) -> Query:
-    """The parameters that choose entities. Raises InvalidQuery."""
-    given, terms = wanted.parameters, wanted.terms
-    if not any(name in given for name in ("type", "id", "idPattern", "attrs", "q", "georel", "scopeQ")):
-        raise InvalidQuery(
-            "Nothing says which entities are wanted.", hint="Give type, id, idPattern, attrs, q or georel."
-        )
-    counted = given.get("count") == "true" or "count" in given.get("options", "").split(",")
-    if "offset" in given and given["offset"] != "0":
-        raise InvalidRequest("Pages are not counted off.", where="offset", hint="Follow the Link header with rel=next.")
-    return Query(
-        tenant=wanted.tenant,
-        types=parse_types(given["type"], terms) if "type" in given else None,
-        ids=read_ids(given["id"]) if "id" in given else (),
-        id_pattern=given.get("idPattern"),
-        attrs=tuple(wanted.rendering.attrs or ()),
-        where=parse_q(given["q"], terms, frozenset(expanded(given, terms))) if "q" in given else None,
-        geo=read_geo(given, terms),
-        scope=parse_scopes(given["scopeQ"]) if "scopeQ" in given else None,
-        limit=read_limit(given.get("limit"), counted),
-        after=given.get("after"),
-        count=counted,
+def expanded(given: Mapping[str, Any], terms: Terms) -> frozenset[str]:
+    """The attributes whose texts in `q` are terms of the @context: plain JSON never is (NGSI-LD 4.9)."""
+    wanted, plain = (
+        frozenset(names(given[name], terms, name)) if name in given else frozenset()
+        for name in ("expandValues", "jsonKeys")
     )
+    return wanted - plain
 
 
-def expanded(given: Mapping[str, Any], terms: Terms) -> tuple[str, ...]:
-    return names(given["expandValues"], terms, "expandValues") if "expandValues" in given else ()
-
-
-def read_ids(text: str) -> tuple[str, ...]:
+def read_ids(text: str, where: str = "id") -> tuple[str, ...]:
     ids = tuple(dict.fromkeys(text.split(",")))
     if len(ids) > MOST_IDS:
-        raise InvalidQuery(f"At most {MOST_IDS} ids can be asked for at once.", where="id")
+        raise InvalidQuery(f"At most {MOST_IDS} ids can be asked for at once.", where=where)
     for id_ in ids:
         if not URI.match(id_):
-            raise InvalidQuery(f"'{id_[:80]}' is no URI.", where="id")
+            raise InvalidQuery(f"'{id_[:80]}' is no URI.", where=where)
     return ids
 
 
@@ -209,5 +259,4 @@ def read_geo(given: Mapping[str, str], terms: Terms) -> Near | Spatial | None:
 
 def context_link(terms: Terms) -> str:
     """The Link header that names the @context of an application/json answer."""
-    first = next((one for one in terms.contexts if isinstance(one, str)), CORE_URL)
-    return f'<{first}>; rel="{CONTEXT_REL}"; type="{JSON_LD}"'
+    return f'<{terms.address()}>; rel="{CONTEXT_REL}"; type="{JSON_LD}"'

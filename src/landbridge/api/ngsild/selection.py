@@ -3,7 +3,9 @@
 NGSI-LD 4.17 (type selection), 4.19 (scopes), 4.10 (geo-queries).
 """
 
+import math
 import re
+from typing import Any
 
 import orjson
 
@@ -14,9 +16,10 @@ from landbridge.model.query import And, Has, Near, Or, Scope, Spatial
 from landbridge.model.terms import Terms
 
 TYPE_NAME = re.compile(r"[^\s\"'<>=;()\[\]|,@\x00-\x1f][^\s\"'<>=;()\[\]|,\x00-\x1f]*")
-SCOPE_PATTERN = re.compile(r"(?:/(?:\+|[^/\s#+\"'()|;,&<>]+))*(?:/#)?\Z")
+SCOPE_PATTERN = re.compile(r"(?:/(?:\+|[^/\s#+\"'()|;,&<>\x00-\x1f]+))+(?:/#)?|/#")
 RELATIONS = ("within", "contains", "intersects", "overlaps", "disjoint", "equals")
-DISTANCE = re.compile(r"(maxDistance|minDistance)==(\d{1,12}(?:\.\d{1,12})?)\Z", re.ASCII)
+DISTANCE = re.compile(r"(maxDistance|minDistance)==((?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\Z", re.ASCII)
+LONGEST_NUMBER = 50
 LONGEST_GEOMETRY = 200_000
 
 Types = Has | And | Or
@@ -62,20 +65,57 @@ def one_type(reader: Reader, terms: Terms) -> Types:
         reader.wrong(error.message)
 
 
+def render_types(types: Types, terms: Terms) -> str:
+    """Write types so that reading them gives the same."""
+    match types:
+        case Has(name):
+            return terms.compact(name)
+        case And(parts):
+            return ";".join(grouped(part, terms) for part in parts)
+        case Or(parts):
+            return "|".join(f"({text})" if isinstance(part, Or) else text for part, text in written(parts, terms))
+
+
+def written(parts: tuple[Any, ...], terms: Terms) -> list[tuple[Types, str]]:
+    return [(part, render_types(part, terms)) for part in parts]
+
+
+def grouped(part: Any, terms: Terms) -> str:
+    text = render_types(part, terms)
+    return text if isinstance(part, Has) else f"({text})"
+
+
 def parse_scopes(text: str) -> Scope:
-    """Read `/a/b;/c|/d/#`: ";" is and, "|" and "," are or."""
+    """Read `/a/b`, `/a/#|/c`, `(/a;/b),/c`: "|" and "," are or, ";" is and, with parentheses or without."""
     reader = Reader(text, "scopeQ")
-    alternatives = []
-    for part in re.split(r"[|,]", text):
-        patterns = tuple(one.removeprefix("(").removesuffix(")") for one in part.split(";"))
-        reader.count_term()
-        for pattern in patterns:
-            if not pattern or not SCOPE_PATTERN.match(pattern):
-                raise InvalidQuery(
-                    f"'{pattern[:60]}' is no scope.", where="scopeQ", hint="Write it like /Binhai/Hebei or /Binhai/#."
-                )
-        alternatives.append(patterns)
+    alternatives = [every_scope(reader)]
+    while reader.take("|") or reader.take(","):
+        alternatives.append(every_scope(reader))
+    if not reader.done:
+        reader.wrong(f"'{text[reader.at]}' is not expected here.", "Write scopes like (/Binhai/#;/Company)|/Tianjin.")
     return Scope(tuple(alternatives))
+
+
+def every_scope(reader: Reader) -> tuple[str, ...]:
+    """One scope, or several that must all be there."""
+    inside = reader.take("(")
+    found = [one_scope(reader)]
+    while reader.take(";"):
+        found.append(one_scope(reader))
+    if inside:
+        reader.need(")")
+    return tuple(found)
+
+
+def one_scope(reader: Reader) -> str:
+    reader.count_term()
+    found = reader.match(SCOPE_PATTERN)
+    return found if found is not None else reader.wrong("A scope is expected.", "Write it like /Binhai/Hebei.")
+
+
+def render_scopes(scope: Scope) -> str:
+    """Write scopes so that reading them gives the same."""
+    return "|".join(f"({';'.join(every)})" if len(every) > 1 else every[0] for every in scope.alternatives)
 
 
 def parse_geo(georel: str, geometry: str, coordinates: str, geoproperty: str) -> Near | Spatial:
@@ -98,16 +138,16 @@ def parse_geo(georel: str, geometry: str, coordinates: str, geoproperty: str) ->
 
 
 def near_bounds(bounds: list[str]) -> tuple[float | None, float | None]:
-    """The largest and the smallest distance in metres."""
-    found: dict[str, float] = {}
-    for bound in bounds:
-        read = DISTANCE.match(bound)
-        if read is None or read.group(1) in found:
-            raise InvalidQuery(f"'{bound[:60]}' is no bound.", where="georel", hint="Write near;maxDistance==2000.")
-        found[read.group(1)] = float(read.group(2))
-    if not found:
-        raise InvalidQuery("'near' has no distance.", where="georel", hint="Write near;maxDistance==2000.")
-    return found.get("maxDistance"), found.get("minDistance")
+    """The largest or the smallest distance in metres: one of them, greater than 0."""
+    read = DISTANCE.match(bounds[0]) if len(bounds) == 1 and len(bounds[0]) < LONGEST_NUMBER else None
+    metres = float(read.group(2)) if read else 0.0
+    if read is None or not 0 < metres < math.inf:
+        raise InvalidQuery(
+            f"'{';'.join(bounds)[:60]}' is no distance." if bounds else "'near' has no distance.",
+            where="georel",
+            hint="Write near;maxDistance==2000, or minDistance, in metres.",
+        )
+    return (metres, None) if read.group(1) == "maxDistance" else (None, metres)
 
 
 def parse_coordinates(geometry: str, text: str) -> object:
