@@ -119,15 +119,17 @@ def is_whole(given: Mapping[str, Any], terms: Terms) -> bool:
     return kind_named(given.get("type"), terms) is not None and any(member in given for member in VALUE_MEMBERS)
 
 
-def is_piece(given: Mapping[str, Any], terms: Terms) -> bool:
-    """Whether an object of a merge is a part of an instance, and not a bare value (NGSI-LD 5.5.12)."""
+def is_piece(given: Mapping[str, Any], how: Reading) -> bool:
+    """Whether an object of a merge is a part of an instance, and not a bare value (NGSI-LD 5.5.12).
+
+    One without kind and value is a part where it has members of instances, or sub-attributes that look like such.
+    """
     if any(member in given for member in VALUE_MEMBERS):
         return "type" not in given
     if "type" in given:
-        return kind_named(given["type"], terms) is not None
-    return any(name in META for name in given) or any(
-        isinstance(sub, Mapping) and is_whole(sub, terms) for sub in given.values()
-    )
+        return kind_named(given["type"], how.terms) is not None
+    subs = (one for sub in given.values() for one in (sub if isinstance(sub, list) else [sub]))
+    return any(name in META for name in given) or any(is_instance(one, how) for one in subs)
 
 
 def parse_instance(given: object, how: Reading, where: str, depth: int) -> Instance:
@@ -138,7 +140,7 @@ def parse_instance(given: object, how: Reading, where: str, depth: int) -> Insta
         return {"type": "Property", "value": NULL}
     if isinstance(given, Mapping):
         given = with_type(given, how.terms)
-        if how.partial and is_piece(given, how.terms):
+        if how.partial and is_piece(given, how):
             return parse_piece(given, how, where, depth)
     kind = kind_of(given, how.terms, where)
     if kind is None:

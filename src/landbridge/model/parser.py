@@ -44,7 +44,7 @@ def parse_entity(body: object, terms: Terms, *, simplified: bool = False) -> Doc
 def parse_fragment(
     body: object, terms: Terms, *, simplified: bool = False, nulls: bool = False, partial: bool = False
 ) -> Document:
-    """Read a part of an entity: any of `id`, `type`, `scope`, `expiresAt` and attributes.
+    """Read a part of an entity: any of `type`, `scope`, `expiresAt` and attributes; an id in it is not looked at.
 
     `nulls`: an NGSI-LD Null may stand for what is to be deleted, also for scope and expiresAt (kept as NULL);
     `partial`: what is given is to be merged, see `model.value.Reading`.
@@ -52,8 +52,6 @@ def parse_fragment(
     given = head_of(body)
     how = Reading(terms, simplified, nulls, partial)
     document: Document = {"attrs": read_attributes(body, how)}
-    if "id" in given:
-        document["id"] = parse_id(given["id"], "id")
     if "type" in given:
         document["type"] = parse_types(given["type"], terms)
     for name, parse in (("scope", parse_scope), ("expiresAt", lambda moment: parse_moment(moment, "expiresAt"))):

@@ -60,14 +60,14 @@ def put_all(edit: Edit, attrs: Attributes) -> Outcome:
 def replace(edit: Edit, document: Document) -> Outcome:
     """Put a document in place of what clients wrote; creation stays, and what sources say (NGSI-LD 5.6.18).
 
-    Types change only where no source keeps anything here.
+    Types change where the document says any, and no source keeps anything here.
     """
     attrs: Mapping[str, Instances] = document["attrs"]
     for attribute in list(edit.document["attrs"]):
         for dataset in own_datasets(edit.instances(attribute)):
             if instance_of(attrs.get(attribute, ()), dataset) is None:
                 edit.remove(attribute, dataset)
-    given = document["type"]
+    given = document.get("type", edit.types)
     edit.describe("type", given if edit.owner() is None else union(edit.types, given))
     for name in (SCOPE, "expiresAt"):
         edit.describe(name, document.get(name))
