@@ -44,3 +44,17 @@ def test_a_document_is_forgotten_once(tmp_path: Path) -> None:
         assert shelf.get(connection, "subscription", "", "urn:a") is None
         assert shelf.version(connection, "subscription") == 2
     store.close()
+
+
+def test_the_oldest_go_beyond_a_number_and_heads_say_what_is_there(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "pool.db")
+    for id_ in ("urn:c", "urn:b", "urn:a", "urn:c"):
+        put(store, "", id_, {})
+    put(store, "other", "urn:z", {})
+    store.write(lambda transaction: shelf.keep_newest(transaction, "subscription", "", 2))
+    with store.reader() as connection:
+        heads = list(shelf.heads(connection, "subscription", ""))
+        assert [id_ for id_, _, _ in heads] == ["urn:a", "urn:c"]
+        assert heads[1][1] < heads[0][1] < heads[1][2]
+        assert shelf.count(connection, "subscription", "other") == 1
+    store.close()

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from landbridge.errors import Damaged, InvalidSettings
+from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Policy, Role, Rule, default_rules
 from landbridge.model.terms import Contexts
+from landbridge.pool.context import KeptContexts
+from landbridge.pool.context_fetch import ContextFetch
 from landbridge.pool.pool import Pool
 from landbridge.settings import Settings
 from landbridge.store.sqlite import open_store
@@ -37,15 +40,24 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(rules | {Role.PUBLIC: Rule(read=True)}) if settings.public else Policy(rules)
 
 
-def contexts_of(settings: Settings, contexts_map: Path | None = None) -> Contexts:
-    """The city's own JSON-LD contexts, and those of the operator's map. Raises InvalidSettings where a file is none."""
+def contexts_of(settings: Settings, kept: KeptContexts | None = None) -> Contexts:
+    """The city's own JSON-LD contexts, and the way to all others. Raises InvalidSettings where a file is none."""
     documents = {path.name: read_context(path, settings.folder) for path in settings.contexts}
-    mapped = read_contexts_map(contexts_map) if contexts_map else {}
-    return Contexts(mapped | documents, list(documents.values()))
+    own = list(documents.values())
+    if kept is None:
+        return Contexts(documents, own)
+    contexts = Contexts(documents, own, kept.find, kept.name, kept.used)
+    kept.changed = contexts.forget
+    return contexts
 
 
-def read_contexts_map(path: Path) -> dict[str, Any]:
-    """The contexts that an operator's map names: address -> document. Raises InvalidSettings."""
+def kept_contexts(pool: Pool, egress: Egress, contexts_map: Path | None) -> KeptContexts:
+    """The contexts that the pool keeps, and how it gets others. Raises InvalidSettings where the map is wrong."""
+    return KeptContexts(pool, ContextFetch(egress, read_contexts_map(contexts_map) if contexts_map else {}))
+
+
+def read_contexts_map(path: Path) -> dict[str, Path]:
+    """The files that an operator's map names, by address. Raises InvalidSettings."""
     try:
         found = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
@@ -54,7 +66,11 @@ def read_contexts_map(path: Path) -> dict[str, Any]:
         raise InvalidSettings(
             "The map of contexts is no JSON object of texts.", where=str(path), hint='Write {"ADDRESS": "FILE", ...}.'
         )
-    return {address: read_context((path.parent / name).resolve(), path.parent) for address, name in found.items()}
+    files = {address: (path.parent / name).resolve() for address, name in found.items()}
+    for address, file in files.items():
+        if not file.is_file():
+            raise InvalidSettings(f"The map of contexts names {file}, which is no file.", where=f"{path}: {address}")
+    return files
 
 
 def read_context(path: Path, folder: Path) -> Any:

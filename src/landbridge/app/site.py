@@ -23,9 +23,11 @@ from starlette.routing import Route
 
 from landbridge.api.http.caller import Callers, actor_of
 from landbridge.api.ngsild import routes as ngsild
+from landbridge.api.ngsild.subscription import Telling
+from landbridge.api.ngsild.subscription_sense import understand
 from landbridge.app import push
 from landbridge.app.beside import Beside
-from landbridge.app.entrance import OWNER, contexts_of
+from landbridge.app.entrance import OWNER, contexts_of, kept_contexts
 from landbridge.app.live import Live
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
@@ -34,8 +36,12 @@ from landbridge.federation.reach import Reach
 from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.address import read_allowed
+from landbridge.model.terms import Contexts
 from landbridge.pool.pool import Pool
+from landbridge.pool.subscription import Subscriptions
 from landbridge.pool.token import actor_for
+from landbridge.publish.call import Caller, check_endpoint
+from landbridge.publish.publisher import Publisher
 from landbridge.settings import Operator, Settings
 
 LOG = logging.getLogger("landbridge.serve")
@@ -57,6 +63,10 @@ class Site:
 def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     """Put the doors together; the worker starts with the application. Raises InvalidSettings."""
     egress = Egress(read_allowed(operator.allow_egress))
+    kept = kept_contexts(pool, egress, operator.contexts_map)
+    contexts = contexts_of(settings, kept)
+    caller = Caller(egress)
+    publisher = open_publisher(pool, contexts, caller)
     live = Live(pool)
     beside = Beside(settings.folder, lambda news: None)
     asking = Asking(beside)
@@ -71,7 +81,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     city = City(settings.name, settings.time_zone, settings.tenant)
     console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
     routes = [
-        *ngsild.routes(pool, ngsild.Doors(callers, contexts_of(settings, operator.contexts_map), Reach(pool, egress))),
+        *ngsild.routes(pool, ngsild.Doors(callers, contexts, Reach(pool, egress), kept, telling_of(publisher, egress))),
         *push.routes(pool, callers, asking.ask, operator.max_body_megabytes << 20),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),
@@ -86,18 +96,50 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
 
     application = Starlette(
         routes=routes,
-        lifespan=partial(lifespan, live, beside, asking, egress),
+        lifespan=partial(lifespan, live, beside, asking, Outward(egress, caller, publisher)),
         exception_handlers={404: missing},
     )
     return Site(application, live, beside)
 
 
+@dataclass(frozen=True)
+class Outward:
+    """What calls others: closed in this order."""
+
+    egress: Egress
+    caller: Caller
+    publisher: Publisher
+
+    def close(self) -> None:
+        self.publisher.close()
+        self.caller.close()
+        self.egress.close()
+
+
+def open_publisher(pool: Pool, contexts: Contexts, caller: Caller) -> Publisher:
+    """What notifies subscribers; it begins when it is started."""
+    return Publisher(
+        Subscriptions(pool), lambda tenant, id_, body: understand(tenant, id_, body, contexts), contexts.terms, caller
+    )
+
+
+def telling_of(publisher: Publisher, egress: Egress) -> Telling:
+    """What the doors may ask of the publisher."""
+    return Telling(
+        check=partial(check_endpoint, egress=egress),
+        hurry=publisher.hurry,
+        forget=publisher.forget,
+        standing=publisher.standing,
+    )
+
+
 @contextlib.asynccontextmanager
-async def lifespan(live: Live, beside: Beside, asking: "Asking", egress: Egress, _: Starlette) -> AsyncIterator[None]:
+async def lifespan(live: Live, beside: Beside, asking: "Asking", outward: Outward, _: Starlette) -> AsyncIterator[None]:
     """Run the watch for changes and the worker as long as requests are answered."""
     asking.loop = asyncio.get_running_loop()
     # each thread that reads keeps a connection with its own cache, and two cores have no use for more
     current_default_thread_limiter().total_tokens = READING_THREADS
+    outward.publisher.start()
     tasks = [asyncio.create_task(live.run()), asyncio.create_task(beside.run())]
     try:
         yield
@@ -107,7 +149,7 @@ async def lifespan(live: Live, beside: Beside, asking: "Asking", egress: Egress,
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        egress.close()
+        await run_in_threadpool(outward.close)
 
 
 class Asking:

@@ -34,6 +34,14 @@ def find_nothing(address: str) -> Any:
     raise unknown(address)
 
 
+def require_context(given: object) -> None:
+    """Raise InvalidEntity for what is no context by its kind."""
+    if not isinstance(given, str | Mapping | list | tuple | None):
+        raise InvalidEntity(
+            f"A context is an address, an object or a list, not {type(given).__name__}.", where="@context"
+        )
+
+
 def unknown(address: str) -> Unreachable:
     return Unreachable(
         "The @context is not known here.",
@@ -67,11 +75,11 @@ class Reading:
             self.read_object(self.imported(context) if "@import" in context else context)
         elif isinstance(context, Sequence):
             for part in context:
+                require_context(part)  # all of them before the first is looked up
+            for part in context:
                 self.read(part, depth + 1)
         else:
-            raise InvalidEntity(
-                f"A context is an address, an object or a list, not {type(context).__name__}.", where="@context"
-            )
+            require_context(context)
 
     def imported(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
         """A context with what it imports beneath it (JSON-LD 1.1 API, 4.1, step 5.6)."""

@@ -46,6 +46,18 @@ def remove(transaction: SqliteTransaction, shelf: str, tenant: str, id_: str) ->
     return found
 
 
+def keep_newest(transaction: SqliteTransaction, shelf: str, tenant: str, most: int) -> None:
+    """Forget a tenant's documents that changed longest ago, beyond `most` of them."""
+    beyond = count(transaction.connection, shelf, tenant) - most
+    if beyond > 0:
+        transaction.connection.execute(
+            "DELETE FROM shelf WHERE shelf=?1 AND tenant=?2 AND id IN"
+            " (SELECT id FROM shelf WHERE shelf=?1 AND tenant=?2 ORDER BY modified, id LIMIT ?3)",
+            (shelf, tenant, beyond),
+        )
+        grow(transaction, shelf)
+
+
 def grow(transaction: SqliteTransaction, shelf: str) -> None:
     transaction.connection.execute(
         "INSERT INTO shelf_version VALUES (?, 1) ON CONFLICT (shelf) DO UPDATE SET version = version + 1", (shelf,)
@@ -83,6 +95,13 @@ def has_tenant(connection: apsw.Connection, tenant: str) -> bool:
         (tenant,),
     ).get
     return found is not None
+
+
+def heads(connection: apsw.Connection, shelf: str, tenant: str) -> Iterator[tuple[str, int, int]]:
+    """The id, creation and last change of each of a tenant's documents, in order."""
+    return connection.execute(
+        "SELECT id, created, modified FROM shelf WHERE shelf=? AND tenant=? ORDER BY id", (shelf, tenant)
+    )
 
 
 def everything(connection: apsw.Connection, shelf: str) -> Iterator[Kept]:

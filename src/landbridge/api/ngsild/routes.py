@@ -9,16 +9,21 @@ from starlette.routing import Route
 
 from landbridge.api.http.caller import Callers
 from landbridge.api.http.resource import Resource
+from landbridge.api.ngsild.context import ContextServer
+from landbridge.api.ngsild.discovery import Discovery
 from landbridge.api.ngsild.entity import Entities
+from landbridge.api.ngsild.entity_map import EntityMaps
 from landbridge.api.ngsild.fault import FAULTS
 from landbridge.api.ngsild.identity import Identity
 from landbridge.api.ngsild.operation import ROOT, Table
 from landbridge.api.ngsild.origin import PROVENANCE, Origins
 from landbridge.api.ngsild.provision import Provision
 from landbridge.api.ngsild.registration import Registrations
-from landbridge.api.ngsild.type import Types
+from landbridge.api.ngsild.subscription import SILENT, SubscriptionServer, Telling
 from landbridge.federation.reach import Reach
+from landbridge.model.definition import find_nothing
 from landbridge.model.terms import Contexts
+from landbridge.pool.context import KeptContexts
 from landbridge.pool.pool import Pool
 
 DOOR = "ngsild"
@@ -26,11 +31,13 @@ DOOR = "ngsild"
 
 @dataclass(frozen=True)
 class Doors:
-    """Who may call, the contexts that the city knows, and the sources that are registered with its pool."""
+    """Who may call, the contexts the city knows and keeps, the sources registered with its pool, and who notifies."""
 
     callers: Callers
     contexts: Contexts = field(default_factory=Contexts)
     reach: Reach | None = None
+    kept: KeptContexts | None = None
+    telling: Telling = SILENT
 
 
 def table(pool: Pool, doors: Doors) -> Table:
@@ -39,9 +46,12 @@ def table(pool: Pool, doors: Doors) -> Table:
     parts = (
         Entities(pool, doors.contexts),
         Provision(pool, doors.contexts),
-        Types(pool, doors.contexts),
+        Discovery(pool, doors.contexts),
+        EntityMaps(pool, doors.contexts),
+        SubscriptionServer(pool, doors.contexts, doors.telling),
         Registrations(pool, doors.contexts, reach.registry),
         Identity(reach, doors.contexts),
+        ContextServer(doors.kept or KeptContexts(pool, find_nothing), doors.contexts),
     )
     return Table([served for part in parts for served in part.served()])
 
