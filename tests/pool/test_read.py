@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pytest
 
@@ -12,7 +13,7 @@ from feeding import City, delivery, micro, rivals, when
 from landbridge.errors import InvalidQuery, Missing, Refused
 from landbridge.governance.audit import MINUTE
 from landbridge.governance.policy import Actor, Policy, Role, Rule, default_rules
-from landbridge.model.answer import Point
+from landbridge.model.answer import Point, RunRecord
 from landbridge.model.claim import Claims
 from landbridge.model.feed import RejectedRow
 from landbridge.model.parser import parse_attributes, parse_entity
@@ -21,6 +22,7 @@ from landbridge.model.terms import Terms
 from landbridge.pool.declare import declare
 from landbridge.pool.pool import Pool
 from landbridge.store import find, reading
+from landbridge.store.transaction import RUNS_KEPT, SqliteTransaction
 
 BOSS = Actor("boss", Role.OPERATOR)
 READER = Actor("guest", Role.READER)
@@ -312,3 +314,25 @@ def test_raw_columns_that_are_never_stored_are_nowhere(city: City) -> None:
     (trace,) = pool.explain(BOSS, "urn:x:1")
     assert trace.raw is not None
     assert "phone" not in json.dumps(dict(trace.raw))
+
+
+def test_run_records_are_bounded_but_for_rows_that_are_kept_and_the_last_good_run(city: City) -> None:
+    pool = Pool(city.store)
+
+    def record(state: str) -> None:
+        def job(transaction: SqliteTransaction) -> None:
+            number = transaction.next_run("busy")
+            body = RunRecord("busy", number, number, number, state, None, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            transaction.save_run("busy", number, orjson.dumps(body).decode())
+            if number == 3:
+                transaction.add_raw("busy", number, 0, 0, b"rows")
+
+        city.store.write(job)
+
+    for state in ["done", "done", "done", "unchanged", "failed"] + ["failed"] * (RUNS_KEPT + 20):
+        record(state)
+    kept = pool.runs(BOSS, "busy", 10_000)
+    assert [run.run for run in kept[RUNS_KEPT:]] == [4, 3]  # the last good one, and one whose rows are kept
+    (state,) = pool.sources(BOSS)
+    assert state.last is not None
+    assert (state.last.state, state.last_good and state.last_good.run) == ("failed", 4)

@@ -173,11 +173,17 @@ def sources(store: SqliteStore) -> list[SourceState]:
         for source, _, count in reading.reject_groups(connection, None):
             rejected[source] = rejected.get(source, 0) + count
         return [
-            source_state(name, declared, runs_of(connection, name, 50), rejected.get(name, 0))
+            source_state(name, declared, last_runs(connection, name), rejected.get(name, 0))
             for name, declared, *_ in reading.sources(connection)
             if not declared.get("retired")
             if not declared.get("removed")
         ]
+
+
+def last_runs(connection: apsw.Connection, source: str) -> list[RunRecord]:
+    """A source's last run, and its last good one, however long ago."""
+    good = reading.good_run(connection, source)
+    return [*runs_of(connection, source, 1), *([run_record(good)] if good else [])]
 
 
 def source_state(name: str, declared: Mapping[str, Any], last: Sequence[RunRecord], rejects: int) -> SourceState:

@@ -146,6 +146,16 @@ def runs(connection: apsw.Connection, source: str, limit: int) -> list[dict[str,
     return [orjson.loads(body) for (body,) in rows]
 
 
+def good_run(connection: apsw.Connection, source: str) -> dict[str, Any] | None:
+    """The newest record of a run that went well."""
+    body = connection.execute(
+        "SELECT body FROM run WHERE source=? AND json_extract(body, '$.state') IN ('done', 'unchanged')"
+        " ORDER BY run DESC LIMIT 1",
+        (source,),
+    ).get
+    return orjson.loads(body) if body else None
+
+
 def sources(connection: apsw.Connection) -> list[tuple[str, dict[str, Any], str | None, str | None, int]]:
     """Each source: name, declaration, cursor, fingerprint, number of runs."""
     rows = connection.execute("SELECT name, declared, cursor, fingerprint, runs FROM source ORDER BY name")

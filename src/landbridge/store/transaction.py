@@ -12,6 +12,7 @@ from landbridge.store.change import Watch
 from landbridge.store.contract import Entry, Kind, Row, Segment, Stored
 from landbridge.store.schema import KIND_BITS, SLOTS
 
+RUNS_KEPT = 1_000  # newest records of a source's runs; older ones stay where source rows of theirs are kept
 OUTBOX_KEPT = 10_000  # commits whose changes can still be asked for by whoever fell behind
 ENTITY_COLUMNS = ("key", "id", "doc", "created", "modified", "version", "lon", "lat", "cell")
 MARKS = ", ".join("?" * (len(ENTITY_COLUMNS) + SLOTS))
@@ -273,8 +274,18 @@ class SqliteTransaction:
         return int(found)
 
     def save_run(self, source: str, run: int, body: str) -> None:
-        """Keep a run's record, replacing what it said before."""
+        """Keep a run's record, replacing what it said before; of long ago only what may still be asked for.
+
+        That is the record of a run whose source rows are kept, and of the last good one.
+        """
         self.connection.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (source, run, body))
+        self.connection.execute(
+            "DELETE FROM run WHERE source=?1 AND run=?2"
+            " AND NOT EXISTS (SELECT 1 FROM raw WHERE raw.source=?1 AND raw.run=?2)"
+            " AND (json_extract(body, '$.state') NOT IN ('done', 'unchanged') OR EXISTS (SELECT 1 FROM run later"
+            " WHERE later.source=?1 AND later.run>?2 AND json_extract(later.body, '$.state') IN ('done', 'unchanged')))",
+            (source, run - RUNS_KEPT),
+        )
 
     def save_seen(self, source: str, part: int, body: bytes | None) -> None:
         """Keep one part of what a source sent last (None: forget it)."""
