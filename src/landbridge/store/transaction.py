@@ -282,8 +282,8 @@ class SqliteTransaction:
         self.connection.execute(
             "DELETE FROM run WHERE source=?1 AND run=?2"
             " AND NOT EXISTS (SELECT 1 FROM raw WHERE raw.source=?1 AND raw.run=?2)"
-            " AND (json_extract(body, '$.state') NOT IN ('done', 'unchanged') OR EXISTS (SELECT 1 FROM run later"
-            " WHERE later.source=?1 AND later.run>?2 AND json_extract(later.body, '$.state') IN ('done', 'unchanged')))",
+            " AND (json_extract(body, '$.state') NOT IN ('done', 'unchanged') OR EXISTS (SELECT 1 FROM run new"
+            " WHERE new.source=?1 AND new.run>?2 AND json_extract(new.body, '$.state') IN ('done', 'unchanged')))",
             (source, run - RUNS_KEPT),
         )
 
