@@ -1,5 +1,7 @@
 """From an error's kind to NGSI-LD's answer (NGSI-LD 5.5.2, 6.3.2); its media type is plain JSON, as 5.5.3 says."""
 
+from typing import Any
+
 from landbridge.api.http.problem import Fault, Faults, NotAcceptable, NotAllowed, TooLarge, WrongMedia
 from landbridge.errors import (
     Conflicting,
@@ -58,3 +60,9 @@ FAULTS = Faults(
     ),
     "application/json",
 )
+
+
+def problem(error: LandbridgeError) -> dict[str, Any]:
+    """An error of one entity among many, as problem details (NGSI-LD 5.2.17, RFC 9457)."""
+    fault = next(fault for fault in FAULTS.table if isinstance(error, fault.kind))
+    return {"type": fault.type, "title": fault.title, "status": fault.status, "detail": str(error)}

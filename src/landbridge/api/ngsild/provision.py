@@ -1,48 +1,61 @@
-"""Entities: create, append, update, delete. Each is three calls: parse, pool, render."""
+"""Entities: create, merge, replace, delete, purge. Each is three calls: parse, pool, render."""
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
-import orjson
 from starlette.responses import Response
 
 from landbridge.api.ngsild.answer import done
 from landbridge.api.ngsild.body import read_body
-from landbridge.api.ngsild.fault import InvalidRequest
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Parameter, Served
-from landbridge.api.ngsild.parameter import FORMAT, JSON, OPTIONS, link_context, named_tenant, read_tenant
-from landbridge.api.ngsild.path import entity_id
+from landbridge.api.ngsild.parameter import link_context, named_tenant, read_tenant
+from landbridge.api.ngsild.purge import FILTERS, read_purge, render_purge
+from landbridge.api.ngsild.writing import (
+    FORM,
+    FORM_OPTIONS,
+    IF_TYPE,
+    LOCAL,
+    is_simplified,
+    read_fragment,
+    read_options,
+    read_target,
+    render_written,
+)
+from landbridge.errors import InvalidQuery
+from landbridge.model.merge import Merging, parse_observed
 from landbridge.model.parser import parse_entity, parse_fragment
 from landbridge.model.terms import Contexts, Terms
-from landbridge.pool.alter import Fragment
 from landbridge.pool.pool import Pool
-from landbridge.pool.write import Written
 
 ENTITIES = ROOT + "/entities"
-DATASET_ID = Parameter("datasetId", "The instance with this datasetId.")
-DELETE_ALL = Parameter("deleteAll", "All instances of the attribute.", {"type": "string", "enum": ["true", "false"]})
+OBSERVED_AT = Parameter(
+    "observedAt", "When what is merged was observed: for attributes that had a time and are given none."
+)
+LANGUAGE = Parameter("lang", "The language of simplified texts that are merged into languages.")
 
 CREATE = Operation(
-    "createEntity", "6.4.3.1", "POST", "/entities", "Create an entity.", (OPTIONS, FORMAT), "Entity", {201: ""}
-)
-DELETE = Operation("deleteEntity", "6.5.3.2", "DELETE", "/entities/{entityId}", "Delete an entity.", answers={204: ""})
-APPEND = Operation(
-    "appendAttrs", "6.6.3.1", "POST", "/entities/{entityId}/attrs", "Append attributes to an entity.",
-    (OPTIONS,), "EntityFragment", {204: "", 207: "UpdateResult"},
+    "createEntity", "6.4.3.1", "POST", "/entities", "Create an entity.",
+    (FORM_OPTIONS, FORM, LOCAL), "Entity", {201: ""},
 )  # fmt: skip
-UPDATE = Operation(
-    "updateAttrs", "6.6.3.2", "PATCH", "/entities/{entityId}/attrs", "Update attributes of an entity.",
-    (OPTIONS,), "EntityFragment", {204: "", 207: "UpdateResult"},
+PURGE = Operation(
+    "purgeEntities", "6.4.3.3", "DELETE", "/entities", "Delete all entities that meet the parameters.",
+    FILTERS, answers={204: "", 207: "BatchOperationResult"},
 )  # fmt: skip
-DELETE_ATTRIBUTE = Operation(
-    "deleteAttrs", "6.7.3.2", "DELETE", "/entities/{entityId}/attrs/{attrId}", "Delete an attribute of an entity.",
-    (DATASET_ID, DELETE_ALL), answers={204: ""},
+MERGE = Operation(
+    "mergeEntity", "6.5.3.4", "PATCH", "/entities/{entityId}", "Merge a fragment into an entity.",
+    (FORM_OPTIONS, FORM, OBSERVED_AT, LANGUAGE, IF_TYPE, LOCAL), "EntityFragment", {204: "", 207: "UpdateResult"},
+)  # fmt: skip
+REPLACE = Operation(
+    "replaceEntity", "6.5.3.3", "PUT", "/entities/{entityId}", "Replace an entity.",
+    (FORM_OPTIONS, FORM, IF_TYPE, LOCAL), "Entity", {204: "", 207: "UpdateResult"},
+)  # fmt: skip
+DELETE = Operation(
+    "deleteEntity", "6.5.3.2", "DELETE", "/entities/{entityId}", "Delete an entity.",
+    (IF_TYPE, LOCAL), answers={204: "", 207: "UpdateResult"},
 )  # fmt: skip
 
 
 class Provision:
-    """The operations that write one entity, over one pool and the city's contexts."""
+    """The operations that write whole entities, over one pool and the city's contexts."""
 
     def __init__(self, pool: Pool, contexts: Contexts) -> None:
         self.pool = pool
@@ -51,76 +64,58 @@ class Provision:
     def served(self) -> tuple[Served, ...]:
         return (
             Served(CREATE, self.create),
+            Served(PURGE, self.purge),
+            Served(MERGE, self.merge),
+            Served(REPLACE, self.replace),
             Served(DELETE, self.delete),
-            Served(APPEND, self.append),
-            Served(UPDATE, self.update),
-            Served(DELETE_ATTRIBUTE, self.delete_attribute),
         )
 
     def create(self, ask: Ask) -> Response:
         """NGSI-LD 6.4.3.1, create an entity."""
-        given = ask.given
+        options = read_options(ask.given)
         body, terms = read_body(ask, self.contexts)
-        document = parse_entity(body, terms, simplified=is_simplified(given))
+        document = parse_entity(body, terms, simplified=is_simplified(options))
         tenant = named_tenant(ask.request)
         self.pool.create(ask.actor, document, tenant=tenant)
         return done(tenant, 201, {"Location": f"{ENTITIES}/{quote(document['id'], safe=':')}"})
 
+    def merge(self, ask: Ask) -> Response:
+        """NGSI-LD 6.5.3.4, merge an entity."""
+        simplified = is_simplified(read_options(ask.given))
+        body, terms = read_body(ask, self.contexts)
+        target, tenant = read_target(ask, terms), read_tenant(ask.request, self.pool)
+        given = read_fragment(body, terms, simplified=simplified, nulls=True, partial=True)
+        written = self.pool.merge(ask.actor, target, given, read_merging(ask, terms), tenant=tenant)
+        return render_written(written, terms, tenant)
+
+    def replace(self, ask: Ask) -> Response:
+        """NGSI-LD 6.5.3.3, replace an entity."""
+        simplified = is_simplified(read_options(ask.given))
+        body, terms = read_body(ask, self.contexts)
+        target, tenant = read_target(ask, terms), read_tenant(ask.request, self.pool)
+        document = parse_fragment(body, terms, simplified=simplified)
+        self.pool.replace(ask.actor, target, document, tenant=tenant)
+        return done(tenant)
+
     def delete(self, ask: Ask) -> Response:
         """NGSI-LD 6.5.3.2, delete an entity."""
-        tenant = read_tenant(ask.request, self.pool)
-        self.pool.delete(ask.actor, entity_id(ask.path), tenant=tenant)
+        target, tenant = read_target(ask, self.linked(ask)), read_tenant(ask.request, self.pool)
+        self.pool.delete(ask.actor, target, tenant=tenant)
         return done(tenant)
 
-    def append(self, ask: Ask) -> Response:
-        """NGSI-LD 6.6.3.1, append attributes."""
-        given = ask.given
-        body, terms = read_body(ask, self.contexts)
-        tenant = read_tenant(ask.request, self.pool)
-        overwrite = "noOverwrite" not in given.get("options", "").split(",")
-        written = self.pool.append(
-            ask.actor, entity_id(ask.path), fragment(body, terms), overwrite=overwrite, tenant=tenant
-        )
-        return render_written(written, tenant)
+    def purge(self, ask: Ask) -> Response:
+        """NGSI-LD 6.4.3.3, purge entities."""
+        query, doomed = read_purge(ask, self.contexts, self.pool)
+        return render_purge(self.pool.purge(ask.actor, query, doomed), query.tenant)
 
-    def update(self, ask: Ask) -> Response:
-        """NGSI-LD 6.6.3.2, update attributes."""
-        body, terms = read_body(ask, self.contexts)
-        tenant = read_tenant(ask.request, self.pool)
-        written = self.pool.patch(ask.actor, entity_id(ask.path), fragment(body, terms, nulls=True), tenant=tenant)
-        return render_written(written, tenant)
-
-    def delete_attribute(self, ask: Ask) -> Response:
-        """NGSI-LD 6.7.3.2, delete an attribute."""
-        given = ask.given
-        attribute = self.contexts.terms(link_context(ask.request), named_tenant(ask.request)).expand(ask.path["attrId"])
-        tenant = read_tenant(ask.request, self.pool)
-        everything = given.get("deleteAll") == "true"
-        self.pool.delete_attribute(
-            ask.actor, entity_id(ask.path), attribute, given.get("datasetId"), everything, tenant=tenant
-        )
-        return done(tenant)
+    def linked(self, ask: Ask) -> Terms:
+        """The terms of a request without a body."""
+        return self.contexts.terms(link_context(ask.request), named_tenant(ask.request))
 
 
-def fragment(body: dict[str, Any], terms: Terms, *, nulls: bool = False) -> Fragment:
-    """A fragment of an entity as the pool takes it."""
-    read = parse_fragment(body, terms, nulls=nulls)
-    return Fragment(read["attrs"], read.get("type", ()), read.get("scope"), read.get("expiresAt"))
-
-
-def is_simplified(given: Mapping[str, str]) -> bool:
-    asked = {*given.get("options", "").split(","), given.get("format", "")}
-    if asked - {"", "keyValues", "simplified", "normalized", "concise"}:
-        raise InvalidRequest("The options of a creation are its form.", where="options", hint="Use keyValues, or none.")
-    return bool(asked & {"keyValues", "simplified"})
-
-
-def render_written(written: Written, tenant: str) -> Response:
-    """204 where everything was written, else 207 with what was and what was not (NGSI-LD 5.2.18)."""
-    if not written.not_updated:
-        return done(tenant)
-    body = {
-        "updated": list(written.updated),
-        "notUpdated": [{"attributeName": name, "reason": reason} for name, reason in written.not_updated],
-    }
-    return Response(orjson.dumps(body), 207, {"NGSILD-Tenant": tenant} if tenant else None, JSON)
+def read_merging(ask: Ask, terms: Terms) -> Merging:
+    """What a merge says besides its fragment (NGSI-LD table 6.5.3.4-1)."""
+    observed, language = ask.given.get("observedAt"), ask.given.get("lang")
+    if language is not None and ("," in language or ";" in language):
+        raise InvalidQuery("A merge is in one language.", where="lang", hint="Give one tag, like en.")
+    return Merging(terms, parse_observed(observed) if observed else None, language)
