@@ -8,7 +8,8 @@ in whatever order the sources were pulled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from landbridge.governance.policy import Actor
 from landbridge.model.claim import FOREVER, WITHDRAWN, ClaimRule, Claims, disagreements
 from landbridge.model.entity import KINDS
 from landbridge.pool.absorb import Absorber
+from landbridge.pool.doubt import Keys, doubtful
 from landbridge.pool.single import Writing
 from landbridge.store import reading
 from landbridge.store.schema import KIND_BITS
@@ -28,12 +30,22 @@ from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
 MARK = "disagree:"
-WINDOW_ROWS = 200_000  # claims in memory together, about
-WINDOW_KEYS = 16_384
+WINDOW_ROWS = 1_000_000  # claims in memory together, at most about
+WINDOW_KEYS = 65_536
 MANY_PARTS = 64
 VALUE = r'^\{"type":"[A-Za-z]+","[A-Za-z]+":(-?[0-9][^,}]*|"(?:[^"\\]|\\.)*"|true|false)'
 Spot = tuple[int, str]  # kind, attribute
-Keys = np.ndarray[Any, np.dtype[np.int64]]
+Interval = tuple[int, int, int | None, str]  # key, since, until, what was said as JSON
+Change = tuple[str, list[int], list[Interval]]
+EMPTY: Keys = np.empty(0, np.int64)
+
+
+class Asked:
+    """An attribute of a type, with the sources that may disagree about it and the rule."""
+
+    def __init__(self, attribute: str, claims: Claims, tenant: str, type_: str) -> None:
+        self.rivals = claims.rivals(tenant, (type_,), attribute)
+        self.rule = claims.rule((type_,), attribute)
 
 
 @dataclass
@@ -90,41 +102,65 @@ def heal(store: SqliteStore, claims: Claims, actor: Actor, source: str | None = 
         marks = [name for (name,) in rows]
     for mark in marks:
         _, of, run, kind, attribute = mark.split(":", 4)
-        settle_spot(store, claims, actor, (int(kind), attribute), None, named(of, int(run)))
+        settle_kind(store, claims, actor, int(kind), {attribute: None}, named(of, int(run)))
 
 
 def settle(store: SqliteStore, claims: Claims, touched: Touched, actor: Actor) -> None:
     """Find anew the disagreements of all that was touched, and take the marks away."""
-    for spot in list(touched.parts):
-        settle_spot(store, claims, actor, spot, touched.keys(spot), touched.by)
-        del touched.parts[spot]
+    for kind in sorted({kind for kind, _ in touched.parts}):
+        spots = [spot for spot in touched.parts if spot[0] == kind]
+        settle_kind(store, claims, actor, kind, {spot[1]: touched.keys(spot) for spot in spots}, touched.by)
+        for spot in spots:
+            del touched.parts[spot]
 
 
-def settle_spot(store: SqliteStore, claims: Claims, actor: Actor, spot: Spot, keys: Keys | None, by: str) -> None:
-    """Find anew the disagreements about one attribute of a kind, for some keys (None: all)."""
-    kind, attribute = spot
-    mark = mark_of(by, kind, attribute)
+def settle_kind(
+    store: SqliteStore, claims: Claims, actor: Actor, kind: int, spots: Mapping[str, Keys | None], by: str
+) -> None:
+    """Find anew the disagreements about some attributes of a kind, each for some keys (None: all)."""
+    marks = [mark_of(by, kind, attribute) for attribute in spots]
     with store.reader() as connection:
-        known = reading.meta(connection, mark)
+        known = [(mark, reading.meta(connection, mark)) for mark in marks]
     tenant, type_ = kind_named(store, kind)
-    rule = claims.rule((type_,), attribute)
-    rivals = claims.rivals(tenant, (type_,), attribute)
-    for window in windows(store, kind, keys):
-        rows = found(claimed(store, kind, attribute, window, rivals), claims, rule) if len(rivals) > 1 else []
+    asked = {attribute: Asked(attribute, claims, tenant, type_) for attribute in spots}
+    for window, wanted in windows(store, kind, spots):
+        changes = list(changed(store, kind, window, wanted, asked, claims))
 
-        def job(
-            transaction: SqliteTransaction, window: Keys = window, rows: list[tuple[int, int, int | None, str]] = rows
-        ) -> None:
-            transaction.set_disagreements(window.tolist(), attribute, rows)
+        def job(transaction: SqliteTransaction, changes: list[Change] = changes) -> None:
+            for attribute, old, rows in changes:
+                transaction.set_disagreements(old, attribute, rows)
 
-        if rows or stored_any(store, kind, attribute, window):
+        if changes:
             store.write(job, tenant=tenant, actor=actor.name)
 
     def unmark(transaction: SqliteTransaction) -> None:
         # a commit that came in between has put its own number there, and is not seen to yet
-        transaction.connection.execute("DELETE FROM meta WHERE name=? AND value=?", (mark, known))
+        transaction.connection.executemany("DELETE FROM meta WHERE name=? AND value=?", known)
 
     store.write(unmark, tenant=tenant, actor=actor.name)
+
+
+def changed(
+    store: SqliteStore,
+    kind: int,
+    window: Keys,
+    wanted: Mapping[str, Keys],
+    asked: Mapping[str, Asked],
+    claims: Claims,
+) -> Iterator[Change]:
+    """What is to change of a stretch of keys: attribute, keys whose intervals go, intervals that come."""
+    low, high = int(window[0]), int(window[-1])
+    rivals = {attribute: one.rivals for attribute, one in asked.items() if len(one.rivals) > 1}
+    doubts = doubtful(store, kind, rivals, low, high) if rivals else {}
+    for attribute, keys in wanted.items():
+        one, rows = asked[attribute], list[Interval]()
+        suspects = np.intersect1d(keys, doubts[attribute]) if attribute in doubts else keys[:0]
+        for at in range(0, len(suspects), WINDOW_KEYS):
+            some = suspects[at : at + WINDOW_KEYS]
+            rows += found(claimed(store, kind, attribute, some, one.rivals), claims, one.rule)
+        old = np.intersect1d(keys, stored_keys(store, attribute, low, high)).tolist()
+        if rows or old:
+            yield attribute, old, rows
 
 
 def kind_named(store: SqliteStore, kind: int) -> tuple[str, str]:
@@ -133,31 +169,39 @@ def kind_named(store: SqliteStore, kind: int) -> tuple[str, str]:
     return str(tenant), str(type_)
 
 
-def stored_any(store: SqliteStore, kind: int, attribute: str, window: Keys) -> bool:
-    """Whether there is an interval in the window that might have to go."""
+def stored_keys(store: SqliteStore, attribute: str, low: int, high: int) -> Keys:
+    """The keys that have intervals."""
     with store.reader() as connection:
-        row = connection.execute(
-            "SELECT 1 FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=? LIMIT 1",
-            (int(window[0]), int(window[-1]), attribute),
-        ).fetchone()
-    return row is not None
+        rows = connection.execute(
+            "SELECT DISTINCT key FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=?", (low, high, attribute)
+        )
+        return np.array([key for (key,) in rows], np.int64)
 
 
-def windows(store: SqliteStore, kind: int, keys: Keys | None) -> Iterator[Keys]:
-    """The keys in stretches whose claims fit in memory together."""
+def windows(store: SqliteStore, kind: int, spots: Mapping[str, Keys | None]) -> Iterator[tuple[Keys, dict[str, Keys]]]:
+    """Stretches of keys whose claims fit in memory together, and which of them each attribute asks for."""
     low, high = kind << KIND_BITS, (kind + 1) << KIND_BITS
     with store.reader() as connection:
         ((rows, entities),) = connection.execute(
             "SELECT (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind=?1), entities FROM kind WHERE num=?1",
             (kind,),
         )
-        if keys is None:
+        every = EMPTY
+        if any(keys is None for keys in spots.values()):
             listed = connection.execute("SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key", (low, high))
-            keys = np.array([key for (key,) in listed], np.int64)
+            every = np.array([key for (key,) in listed], np.int64)
+    asked = {attribute: every if keys is None else keys for attribute, keys in spots.items()}
+    union = functools.reduce(np.union1d, asked.values())
     each = max(rows / max(entities, 1), 1.0)
     size = max(min(int(WINDOW_ROWS / each), WINDOW_KEYS), 1)
-    for at in range(0, len(keys), size):
-        yield keys[at : at + size]
+    for at in range(0, len(union), size):
+        window = union[at : at + size]
+        yield window, {attribute: within(keys, window) for attribute, keys in asked.items()}
+
+
+def within(keys: Keys, window: Keys) -> Keys:
+    """The sorted keys from the first to the last of a window."""
+    return keys[np.searchsorted(keys, window[0]) : np.searchsorted(keys, window[-1], "right")]
 
 
 def claimed(store: SqliteStore, kind: int, attribute: str, window: Keys, rivals: Sequence[str]) -> pl.DataFrame:
@@ -172,7 +216,7 @@ def claimed(store: SqliteStore, kind: int, attribute: str, window: Keys, rivals:
         )
         for number, recorded, source, body in others:
             if source in rivals:
-                frames.append(in_segment(body, attribute, low, high, number, recorded, source))
+                frames.append(in_segment(body, attribute, window, number, recorded, source))
     claims = pl.concat(frames).filter(pl.col("source").is_in(list(rivals)))
     wanted = pl.DataFrame({"key": window})
     return claims.join(wanted, on="key", how="semi").sort("key", "number", "ordinal")
@@ -196,12 +240,9 @@ def journalled(store: SqliteStore, attribute: str, low: int, high: int) -> pl.Da
     return pl.DataFrame(rows, schema=SHAPE, orient="row")
 
 
-def in_segment(
-    body: bytes, attribute: str, low: int, high: int, number: int, recorded: int, source: str
-) -> pl.DataFrame:
-    """The claims of one segment about an attribute."""
-    frame = pl.DataFrame(values_of(body, attribute))
-    return frame.filter(pl.col("key").is_between(low, high)).select(
+def in_segment(body: bytes, attribute: str, keys: Keys, number: int, recorded: int, source: str) -> pl.DataFrame:
+    """The claims of one segment about an attribute of some entities."""
+    return pl.DataFrame(values_of(body, attribute, keys)).select(
         "key",
         pl.lit(source).alias("source"),
         pl.col("observed").fill_null(recorded).alias("since"),
@@ -211,10 +252,10 @@ def in_segment(
     )
 
 
-def found(claims_made: pl.DataFrame, claims: Claims, rule: ClaimRule) -> list[tuple[int, int, int | None, str]]:
+def found(claims_made: pl.DataFrame, claims: Claims, rule: ClaimRule) -> list[Interval]:
     """The intervals of all keys: only those in which sources ever said different things are looked at one by one."""
     doubtful = differing(claims_made, rule)
-    rows: list[tuple[int, int, int | None, str]] = []
+    rows: list[Interval] = []
     for (key,), said in doubtful.group_by("key", maintain_order=True):
         told = (
             (source, WITHDRAWN if text is None else value_of(text), since)

@@ -195,8 +195,8 @@ def instance(said: Said, value: Any, line: dict[str, Any], time: str) -> str:
     return f"{said.opening}{text}{shown}{time}{mark}{tail}}}"
 
 
-def values_of(body: bytes, attribute: str) -> pa.Table:
-    """What a segment recorded of one attribute: the columns key, observed, ordinal and instance, in order.
+def values_of(body: bytes, attribute: str, keys: Any) -> pa.Table:
+    """What a segment recorded of one attribute of some entities: the columns key, observed, ordinal and instance.
 
     `instance` is the JSON of the instance as far as its value, null for a deletion.
     """
@@ -204,20 +204,19 @@ def values_of(body: bytes, attribute: str) -> pa.Table:
     form = form_of(rows)
     if form is None:
         rows = rows.select(["key", "attribute", "observed", "ordinal", "instance"])
-        return rows.filter(pc.equal(pc.cast(rows.column("attribute"), pa.string()), attribute)).drop_columns(
-            "attribute"
-        )
+        wanted = pc.equal(pc.cast(rows.column("attribute"), pa.string()), attribute)
+        wanted = pc.and_(wanted, pc.is_in(rows.column("key"), pa.array(keys)))
+        return rows.filter(wanted).drop_columns("attribute")
     said = next((one for one in form.said if one.attribute == attribute), None)
     if said is None:
         return SCHEMA.empty_table().select(["key", "observed", "ordinal", "instance"])
-    ordinals = pa.array(ordinals_of(rows, form, said))
+    rows = rows.append_column("ordinal", pa.array(ordinals_of(rows, form, said)))
+    wanted = pc.and_(rows.column(said.value).is_valid(), pc.is_in(rows.column("key"), pa.array(keys)))
+    rows = rows.select(["key", "observed", "ordinal", said.value]).filter(wanted)
     values = rows.column(said.value).combine_chunks()
     text = json_texts(values) if said.plain else values.cast(pa.string())
     told = pc.binary_join_element_wise(said.opening, text, "}", "")
-    found = pa.table(
-        [rows.column("key"), rows.column("observed"), ordinals, told], ["key", "observed", "ordinal", "instance"]
-    )
-    return found.filter(values.is_valid())
+    return rows.drop_columns(said.value).append_column("instance", told)
 
 
 def ordinals_of(rows: pa.Table, form: Form, said: Said) -> Any:

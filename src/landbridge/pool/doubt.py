@@ -1,0 +1,113 @@
+"""Of which entities several sources may have said different things: found in the journal's columns, without its texts.
+
+Where all sources ever said the same of an entity there is no disagreement, whatever the times, so only the others are
+looked at one by one (`pool.disagree`). A doubt may be unfounded; what is not doubted is agreed.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from landbridge.store.segment import form_of, unpack
+from landbridge.store.sqlite import SqliteStore
+
+Keys = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a source said of an attribute: a value for each of these sorted keys; None: not as comparable columns."""
+
+    source: str
+    keys: Keys
+    values: pl.Series | None
+
+
+def doubtful(
+    store: SqliteStore, kind: int, rivals: Mapping[str, Collection[str]], low: int, high: int
+) -> dict[str, Keys]:
+    """For each attribute with its rival sources: the keys from `low` to `high` about which they may differ, sorted."""
+    heard: dict[str, list[Heard]] = {attribute: [] for attribute in rivals}
+    with store.reader() as connection:
+        rows = connection.execute(
+            "SELECT source, body FROM segment WHERE kind=? AND min_key<=? AND max_key>=? ORDER BY seq",
+            (kind, high, low),
+        )
+        for source, body in rows:
+            asked = {attribute for attribute, sources in rivals.items() if source in sources}
+            if asked:
+                for attribute, one in in_segment(source, body, asked, low, high):
+                    heard[attribute].append(one)
+        singles = connection.execute(
+            "SELECT DISTINCT key, attribute FROM journal WHERE key BETWEEN ? AND ?", (low, high)
+        )
+        written: dict[str, list[int]] = {}
+        for key, attribute in singles:
+            written.setdefault(attribute, []).append(key)
+    return {
+        attribute: np.union1d(differing(said), np.array(written.get(attribute, ()), np.int64))
+        for attribute, said in heard.items()
+    }
+
+
+def in_segment(source: str, body: bytes, asked: Collection[str], low: int, high: int) -> Iterator[tuple[str, Heard]]:
+    """What a segment has of these attributes."""
+    rows = unpack(body)
+    keys = rows.column("key").to_numpy()
+    first, last = int(np.searchsorted(keys, low)), int(np.searchsorted(keys, high, "right"))
+    rows, keys, form = rows.slice(first, last - first), keys[first:last], form_of(rows)
+    if form is None:
+        attributes = pc.cast(rows.column("attribute"), pa.string())
+        for attribute in asked:
+            yield attribute, Heard(source, keys[pc.equal(attributes, attribute).to_numpy()], None)
+        return
+    for said in form.said:
+        if said.attribute in asked:
+            values = pl.Series(rows.column(said.value))
+            values = values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
+            there = values.is_not_null()
+            some = there.all()
+            yield (
+                said.attribute,
+                Heard(
+                    source,
+                    keys if some else keys[there.to_numpy()],
+                    None if not said.plain else values if some else values.drop_nulls(),
+                ),
+            )
+
+
+def differing(heard: list[Heard]) -> Keys:
+    """The keys of which several sources have said something, and not always the same."""
+    if not heard:
+        return np.empty(0, np.int64)
+    keys = np.concatenate([one.keys for one in heard])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    names = {source: number for number, source in enumerate(dict.fromkeys(one.source for one in heard))}
+    sources = np.concatenate([np.full(len(one.keys), names[one.source]) for one in heard])[order]
+    same = keys[1:] == keys[:-1]
+    several = np.unique(keys[1:][same & (sources[1:] != sources[:-1])])
+    values = together([one.values for one in heard])
+    if values is None or not len(several):
+        return several
+    values = values.gather(pl.Series(order))
+    other = (values != values.shift(1)).fill_null(True).to_numpy()[1:]
+    return np.intersect1d(several, keys[1:][same & other])
+
+
+def together(values: list[pl.Series | None]) -> pl.Series | None:
+    """Values of one kind as one column, numbers as numbers; None where they cannot be compared so."""
+    known = [one for one in values if one is not None]
+    if len(known) < len(values):
+        return None
+    if len({one.dtype for one in known}) > 1:
+        if not all(one.dtype.is_numeric() for one in known):
+            return None
+        known = [one.cast(pl.Float64) for one in known]
+    return pl.concat([one.rename("value") for one in known])
