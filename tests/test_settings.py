@@ -131,6 +131,7 @@ def test_the_environment_sets_the_machine() -> None:
     assert (operator.port, operator.host, operator.log_level) == (0, "::1", "debug")
     operator = read_operator({"LANDBRIDGE_ALLOW_EGRESS": "10.0.0.0/8, broker.example,", "LANDBRIDGE_CONTEXTS_MAP": "m"})
     assert (operator.allow_egress, operator.contexts_map) == (("10.0.0.0/8", "broker.example"), Path("m"))
+    assert read_operator({"LANDBRIDGE_ADDRESS": "https://city.example/"}).address == "https://city.example"
     assert (read_operator({}).allow_egress, read_operator({}).contexts_map) == ((), None)
 
 
@@ -138,6 +139,7 @@ def test_the_environment_sets_the_machine() -> None:
     ("name", "value", "remedy"),
     [
         ("LANDBRIDGE_PORT", "http", "whole number from 0 to 65535"),
+        ("LANDBRIDGE_ADDRESS", "city.example", "https://city.example"),
         ("LANDBRIDGE_PORT", "70000", "whole number from 0 to 65535"),
         ("LANDBRIDGE_PULLS", "0", "from 1"),
         ("LANDBRIDGE_LOG_LEVEL", "loud", "warning"),

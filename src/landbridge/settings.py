@@ -6,6 +6,7 @@ control; the environment holds what differs between machines. Every mistake name
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from landbridge.errors import InvalidSettings, Missing
 
 FILE = "landbridge.toml"
 RULES = ("priority", "newest", "highest", "lowest", "median")
+ADDRESS = re.compile(r"https?://[^/\s<>?#\"@]+(/[^\s<>?#\"]*)?\Z")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 #: every key of landbridge.toml: its default as people read it, and what it means
@@ -42,6 +44,10 @@ CITY_KEYS: dict[str, tuple[str, str]] = {
 VARIABLES: dict[str, tuple[str, str]] = {
     "LANDBRIDGE_HOST": ("127.0.0.1", "the address that `serve` listens on"),
     "LANDBRIDGE_PORT": ("8000", "the port that `serve` listens on; 0 takes a free one"),
+    "LANDBRIDGE_ADDRESS": (
+        "where it listens",
+        "how others reach this service, such as https://city.example; contexts that are kept here are named by it",
+    ),
     "LANDBRIDGE_LOG_LEVEL": ("info", "how much is logged: debug, info, warning or error"),
     "LANDBRIDGE_PULLS": ("2", "how many sources are pulled at one time"),
     "LANDBRIDGE_RETRIES": ("4", "how often a pull is tried again where something outside does not answer"),
@@ -98,6 +104,7 @@ class Operator:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    address: str = ""
     log_level: str = "info"
     pulls: int = 2
     retries: int = 4
@@ -277,7 +284,11 @@ def read_operator(environment: Mapping[str, str] | None = None) -> Operator:
     level = given.get("LANDBRIDGE_LOG_LEVEL", "info").lower()
     if level not in LOG_LEVELS:
         raise InvalidSettings(f"LANDBRIDGE_LOG_LEVEL is '{level}'.", hint=f"Give one of {', '.join(LOG_LEVELS)}.")
+    address = given.get("LANDBRIDGE_ADDRESS", "").rstrip("/")
+    if address and not ADDRESS.match(address):
+        raise InvalidSettings(f"LANDBRIDGE_ADDRESS is '{address}'.", hint="Give one like https://city.example.")
     return Operator(
+        address=address,
         host=given.get("LANDBRIDGE_HOST", "127.0.0.1"),
         port=int(number(given, "LANDBRIDGE_PORT", 0, 65535, whole=True)),
         log_level=level,

@@ -12,7 +12,7 @@ from landbridge.model.terms import Contexts
 from landbridge.pool.context import KeptContexts
 from landbridge.pool.context_fetch import ContextFetch
 from landbridge.pool.pool import Pool
-from landbridge.settings import Settings
+from landbridge.settings import Operator, Settings
 from landbridge.store.sqlite import open_store
 
 #: in whose name schedules and pulls work
@@ -51,9 +51,10 @@ def contexts_of(settings: Settings, kept: KeptContexts | None = None) -> Context
     return contexts
 
 
-def kept_contexts(pool: Pool, egress: Egress, contexts_map: Path | None) -> KeptContexts:
+def kept_contexts(pool: Pool, egress: Egress, operator: Operator) -> KeptContexts:
     """The contexts that the pool keeps, and how it gets others. Raises InvalidSettings where the map is wrong."""
-    return KeptContexts(pool, ContextFetch(egress, read_contexts_map(contexts_map) if contexts_map else {}))
+    mapped = read_contexts_map(operator.contexts_map) if operator.contexts_map else {}
+    return KeptContexts(pool, ContextFetch(egress, mapped), operator.address)
 
 
 def read_contexts_map(path: Path) -> dict[str, Path]:

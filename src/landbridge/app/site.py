@@ -63,7 +63,7 @@ class Site:
 def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     """Put the doors together; the worker starts with the application. Raises InvalidSettings."""
     egress = Egress(read_allowed(operator.allow_egress))
-    kept = kept_contexts(pool, egress, operator.contexts_map)
+    kept = kept_contexts(pool, egress, operator)
     contexts = contexts_of(settings, kept)
     caller = Caller(egress)
     publisher = open_publisher(pool, contexts, caller)

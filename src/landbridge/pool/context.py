@@ -62,11 +62,16 @@ def hosted_id(address: str) -> str | None:
 
 
 class KeptContexts:
-    """The contexts of a pool, and the way to those that are elsewhere. `changed` is called when one is different."""
+    """The contexts of a pool, and the way to those that are elsewhere.
 
-    def __init__(self, pool: Pool, fetch: Fetch) -> None:
+    `home` is this service's own address, which begins those of the contexts that are kept here. `changed` is called
+    when a context is no longer what it was.
+    """
+
+    def __init__(self, pool: Pool, fetch: Fetch, home: str = "") -> None:
         self.pool = pool
         self.fetch = fetch
+        self.home = home
         self.changed: Callable[[], None] = lambda: None
         self.lock = threading.Lock()
         self.counted: dict[tuple[str, str], tuple[int, int]] = {}  # tenant and id -> hits, last use
@@ -100,12 +105,12 @@ class KeptContexts:
                 return kept.body["@context"]
 
     def name(self, contexts: Sequence[Any], tenant: str) -> str:
-        """The address, below this host, of contexts that stood inline; the same for the same ones."""
+        """The address of contexts that stood inline; the same for the same ones (5.13.1)."""
         context = contexts[0] if len(contexts) == 1 else list(contexts)
         id_ = hashlib.sha256(tenant.encode() + b"\0" + orjson.dumps(context)).hexdigest()[:32]
         if self.own(id_, tenant) is None:
             self.put("ImplicitlyCreated", tenant, id_, context, "contexts")
-        return HOSTED + id_
+        return self.home + HOSTED + id_
 
     def used(self, addresses: Iterable[str], tenant: str) -> None:
         """Count a request's use of contexts."""
