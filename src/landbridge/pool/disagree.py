@@ -8,7 +8,6 @@ in whatever order the sources were pulled.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +20,7 @@ from landbridge.governance.policy import Actor
 from landbridge.model.claim import FOREVER, WITHDRAWN, ClaimRule, Claims, disagreements
 from landbridge.model.entity import KINDS
 from landbridge.pool.absorb import Absorber
-from landbridge.pool.doubt import Keys, doubtful
+from landbridge.pool.doubt import Keys, common, doubtful, ordered
 from landbridge.pool.single import Writing
 from landbridge.store import reading
 from landbridge.store.schema import KIND_BITS
@@ -79,11 +78,11 @@ class Touched:
             held = self.parts.setdefault(spot, [])
             held += parts
             if len(held) > MANY_PARTS:
-                self.parts[spot] = [np.unique(np.concatenate(held))]
+                self.parts[spot] = [ordered(held)]
         self.by = other.by or self.by
 
     def keys(self, spot: Spot) -> Keys:
-        return np.unique(np.concatenate(self.parts[spot]))
+        return ordered(self.parts[spot])
 
 
 def named(source: str, run: int) -> str:
@@ -154,11 +153,11 @@ def changed(
     doubts = doubtful(store, kind, rivals, low, high) if rivals else {}
     for attribute, keys in wanted.items():
         one, rows = asked[attribute], list[Interval]()
-        suspects = np.intersect1d(keys, doubts[attribute]) if attribute in doubts else keys[:0]
+        suspects = common(keys, doubts[attribute]) if attribute in doubts else keys[:0]
         for at in range(0, len(suspects), WINDOW_KEYS):
             some = suspects[at : at + WINDOW_KEYS]
             rows += found(claimed(store, kind, attribute, some, one.rivals), claims, one.rule)
-        old = np.intersect1d(keys, stored_keys(store, attribute, low, high)).tolist()
+        old = common(keys, stored_keys(store, attribute, low, high)).tolist()
         if rows or old:
             yield attribute, old, rows
 
@@ -173,7 +172,8 @@ def stored_keys(store: SqliteStore, attribute: str, low: int, high: int) -> Keys
     """The keys that have intervals."""
     with store.reader() as connection:
         rows = connection.execute(
-            "SELECT DISTINCT key FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=?", (low, high, attribute)
+            "SELECT DISTINCT key FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=? ORDER BY key",
+            (low, high, attribute),
         )
         return np.array([key for (key,) in rows], np.int64)
 
@@ -191,7 +191,7 @@ def windows(store: SqliteStore, kind: int, spots: Mapping[str, Keys | None]) -> 
             listed = connection.execute("SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key", (low, high))
             every = np.array([key for (key,) in listed], np.int64)
     asked = {attribute: every if keys is None else keys for attribute, keys in spots.items()}
-    union = functools.reduce(np.union1d, asked.values())
+    union = ordered(list(asked.values()))
     each = max(rows / max(entities, 1), 1.0)
     size = max(min(int(WINDOW_ROWS / each), WINDOW_KEYS), 1)
     for at in range(0, len(union), size):

@@ -4,7 +4,7 @@ Where all sources ever said the same of an entity there is no disagreement, what
 looked at one by one (`pool.disagree`). A doubt may be unfounded; what is not doubted is agreed.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ def doubtful(
         for key, attribute in singles:
             written.setdefault(attribute, []).append(key)
     return {
-        attribute: np.union1d(differing(said), np.array(written.get(attribute, ()), np.int64))
+        attribute: ordered([differing(said), np.array(written.get(attribute, ()), np.int64)])
         for attribute, said in heard.items()
     }
 
@@ -92,13 +92,13 @@ def differing(heard: list[Heard]) -> Keys:
     names = {source: number for number, source in enumerate(dict.fromkeys(one.source for one in heard))}
     sources = np.concatenate([np.full(len(one.keys), names[one.source]) for one in heard])[order]
     same = keys[1:] == keys[:-1]
-    several = np.unique(keys[1:][same & (sources[1:] != sources[:-1])])
+    several = ordered([keys[1:][same & (sources[1:] != sources[:-1])]])
     values = together([one.values for one in heard])
     if values is None or not len(several):
         return several
     values = values.gather(pl.Series(order))
     other = (values != values.shift(1)).fill_null(True).to_numpy()[1:]
-    return np.intersect1d(several, keys[1:][same & other])
+    return common(several, ordered([keys[1:][same & other]]))
 
 
 def together(values: list[pl.Series | None]) -> pl.Series | None:
@@ -111,3 +111,17 @@ def together(values: list[pl.Series | None]) -> pl.Series | None:
             return None
         known = [one.cast(pl.Float64) for one in known]
     return pl.concat([one.rename("value") for one in known])
+
+
+def ordered(parts: Sequence[Keys]) -> Keys:
+    """All these keys in order, each once; quick where they are nearly in order, as `numpy.unique` is not."""
+    keys = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if len(keys) > 1 and not (keys[1:] > keys[:-1]).all():
+        keys = np.sort(keys, kind="stable")
+        keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))]
+    return keys
+
+
+def common(one: Keys, other: Keys) -> Keys:
+    """The keys that both of two ordered columns have."""
+    return np.intersect1d(one, other, assume_unique=True)

@@ -302,7 +302,7 @@ class Load:
     def touch(self, name: str, lines: Lines) -> None:
         """Note whose claims changed."""
         by = disagree.named(self.absorber.owner, self.absorber.run)
-        self.touched.add(by, self.kind.num, name, self.keys[np.unique(lines.group)])
+        self.touched.add(by, self.kind.num, name, self.keys[lines.group[lines.newest]])
 
 
 def in_sequence(group: Ints, observed: Ints | None, single: bool) -> Ints | None:
