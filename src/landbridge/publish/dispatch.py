@@ -137,7 +137,8 @@ class Dispatch:
             pending = queue.waiting[0]
             error = self.attempt(target, pending, receiver)
             if error is None:
-                queue.waiting.popleft()
+                if queue.waiting and queue.waiting[0] is pending:  # or it was dropped meanwhile
+                    queue.waiting.popleft()
                 pending.done = True
             else:
                 queue.halted = True

@@ -160,7 +160,7 @@ class SubscriptionServer:
         if wanted.rendering.system:
             shown |= {"createdAt": format_instant(one.created), "modifiedAt": format_instant(one.modified)}
         if wanted.rendering.context:
-            shown["@context"] = wanted.terms.document()
+            shown["@context"] = list(wanted.terms.contexts) or wanted.terms.document()
         return shown
 
 
