@@ -24,7 +24,7 @@ def value(given: object) -> dict[str, object]:
         (value({"a": 1}), LOOK),
         ({"type": "Relationship", "object": "urn:x:1"}, "urn:x:1"),
         ({"type": "Relationship", "object": ["urn:x:1", "urn:x:2"]}, LOOK),
-        ({"type": "VocabProperty", "vocab": "v"}, "v"),
+        ({"type": "VocabProperty", "vocab": "v"}, LOOK),
         ({"type": "JsonProperty", "json": None}, LOOK),
         ({"type": "LanguageProperty", "languageMap": {"en": "a"}}, LOOK),
         ({"type": "ListProperty", "valueList": [1]}, LOOK),

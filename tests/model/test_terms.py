@@ -192,3 +192,12 @@ def test_contexts_that_are_kept_ready_take_bounded_memory() -> None:
 def test_a_term_set_to_null_means_nothing() -> None:
     with pytest.raises(InvalidEntity):
         Terms([{"gone": None}]).expand("gone")
+
+
+def test_an_answer_names_the_core_unless_the_clients_context_leads_to_it() -> None:
+    core = {"https://c.example/whole": {"@context": [{"a": "https://c.example/a"}, CORE_URL]}}
+    known = Contexts(core | {"https://c.example/part": {"@context": {"a": "https://c.example/a"}}})
+    assert known.terms("https://c.example/whole").document() == "https://c.example/whole"
+    assert known.terms("https://c.example/part").document() == ["https://c.example/part", CORE_URL]
+    assert known.terms([CORE_URL, "https://c.example/part"]).document() == ["https://c.example/part", CORE_URL]
+    assert known.terms(CORE_URL).document() == CORE_URL

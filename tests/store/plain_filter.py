@@ -11,6 +11,7 @@ from typing import Any
 from shapely.geometry import shape
 
 from landbridge.model.collation import parse_collation
+from landbridge.model.core_context import full_name
 from landbridge.model.query import And, Between, Compare, Exists, Has, Linked, Near, OneOf, Or, Query, Spatial
 
 MISSING = object()
@@ -177,6 +178,8 @@ def target(instance: dict[str, Any], keys: tuple[str, ...]) -> Any:
             instance["object"] if kind == "Relationship" else Many(each["object"] for each in instance["objectList"])
         )
     value = instance[VALUE[kind]]
+    if kind == "VocabProperty" and not keys:
+        return [full_name(word) for word in value] if isinstance(value, list) else full_name(value)
     if keys and kind not in ("Property", "GeoProperty", "JsonProperty"):
         return MISSING
     for key in keys:

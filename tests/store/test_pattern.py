@@ -23,10 +23,15 @@ def test_patterns_that_ruin_other_engines_take_no_time(connection: apsw.Connecti
     assert time.process_time() - begun < 5
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{1,1000}{1,1000}", "(?i)a", "x" * 1001])
+@pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{1,1000}{1,1000}", "(?i)a", "x" * 1001, "a**", "a+*", "a{2}+"])
 def test_a_pattern_that_cannot_be_used_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidQuery):
         check_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["\\*+", "[*]+", "[]*]+", "(a*)*", "a*?"])
+def test_a_repetition_of_a_mark_or_a_group_is_fine(pattern: str) -> None:
+    assert check_pattern(pattern) == pattern
 
 
 @pytest.mark.parametrize("text", ["a.b", "a|b", "(a)", "a\\b", "[x]*", "^a$", "滨海+?{2}"])

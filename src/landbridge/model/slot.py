@@ -19,7 +19,6 @@ LONGEST = 256  # characters of a text that are worth keeping twice
 MEMBERS = {  # kinds whose value may be one number or text -> the member that holds it
     "Property": "value",
     "Relationship": "object",
-    "VocabProperty": "vocab",
     "JsonProperty": "json",
 }
 SMALLEST, LARGEST = -(1 << 63), (1 << 63) - 1

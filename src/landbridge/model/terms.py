@@ -55,6 +55,8 @@ class Terms:
     ) -> None:
         draft = Reading(lambda address: core_of(address) if is_core(address) else find(address))
         draft.read(contexts)
+        named, given = (sum(map(is_core, ones)) for ones in (draft.addresses, contexts))
+        self.has_core = named > given  # one of the client's contexts leads to the core
         draft.read(core_document("1.9"))
         self.contexts = tuple(one for one in contexts if not is_core(one))
         self.addresses = tuple(one for one in dict.fromkeys(draft.addresses) if not is_core(one))
@@ -125,8 +127,12 @@ class Terms:
         return self.named
 
     def document(self) -> Any:
-        """What an application/ld+json answer says under @context."""
-        return [*self.contexts, CORE_URL] if self.contexts else CORE_URL
+        """What an application/ld+json answer says under @context: the client's, and the core where they lack it."""
+        if not self.contexts:
+            return CORE_URL
+        if self.has_core:
+            return self.contexts[0] if len(self.contexts) == 1 else list(self.contexts)
+        return [*self.contexts, CORE_URL]
 
 
 def names_of(terms: Iterable[tuple[str, Term | None]]) -> dict[str, str]:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
 import shapely
 from shapely.geometry.base import BaseGeometry
 from shapely.lib import ShapelyError
 
 from landbridge.errors import Invalid
 from landbridge.model.collation import parse_collation
+from landbridge.model.core_context import full_name
 from landbridge.model.geometry import distance, place_distance, place_relates, relates
 from landbridge.model.instant import DATE_TIME, parse_instant
 
@@ -57,6 +59,15 @@ def collated(value: object, collation: str) -> object:
     return parse_collation(collation).key(value) if isinstance(value, str) else value
 
 
+@lru_cache(maxsize=4096)
+def full_names(text: str | None) -> str | None:
+    """The IRIs of the words of a vocabulary, from JSON to JSON: a word is asked for by its IRI (NGSI-LD 4.9)."""
+    if text is None:
+        return None
+    words = orjson.loads(text)
+    return orjson.dumps([full_name(word) for word in words] if isinstance(words, list) else full_name(words)).decode()
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "instant": instant,
     "point_relates": point_relates,
@@ -64,4 +75,5 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "point_metres": point_metres,
     "shape_metres": shape_metres,
     "collated": collated,
+    "full_names": full_names,
 }

@@ -4,6 +4,7 @@ The engine is SQLite's own `regexp`, an automaton without backtracking, so a pat
 pool. A pattern matches anywhere in the text unless it says `^` and `$`; letters count as they are written.
 """
 
+import re
 from functools import lru_cache
 
 import apsw
@@ -12,6 +13,8 @@ import apsw.sqlite_extra
 from landbridge.errors import InvalidQuery
 
 LONGEST = 1000  # characters
+OUTSIDE = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)  # escaped characters and brackets: no repetitions
+TWICE = re.compile(r"[*+?}][*+]")  # undefined by IEEE 1003.2
 SPECIAL = frozenset(r"\.*+?()[]{}|^$")
 
 
@@ -31,6 +34,10 @@ def check_pattern(pattern: str) -> str:
     """Return the pattern. Raises InvalidQuery for one that is too long or cannot be read."""
     if len(pattern) > LONGEST:
         raise InvalidQuery(f"The pattern is longer than {LONGEST} characters.", hint="Ask for less at once.")
+    if TWICE.search(OUTSIDE.sub("", pattern)):
+        raise InvalidQuery(
+            f"The pattern '{pattern[:60]}' repeats a repetition.", hint="Put what is repeated in parentheses."
+        )
     try:
         bench().execute("SELECT regexp(?, '')", (pattern,)).fetchall()
     except apsw.SQLError as error:

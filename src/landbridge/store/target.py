@@ -28,8 +28,8 @@ OBJECTS = (
     " FROM json_each({0}, '$.objectList') AS t), NULL)"
 )
 WHOLE = (
-    "coalesce({0} -> '$.value.\"@value\"', {0} -> '$.value', {0} -> '$.object', {0} -> '$.vocab', {0} -> '$.json',"
-    f" {{0}} -> '$.valueList', {LANGUAGES}, {OBJECTS})"
+    "coalesce({0} -> '$.value.\"@value\"', {0} -> '$.value', {0} -> '$.object', full_names({0} -> '$.vocab'),"
+    f" {{0}} -> '$.json', {{0}} -> '$.valueList', {LANGUAGES}, {OBJECTS})"
 )
 
 

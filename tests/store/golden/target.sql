@@ -1,7 +1,6 @@
 coalesce(x -> '$.value."@value"',
   x -> '$.value',
-  x -> '$.object',
-  x -> '$.vocab',
+  x -> '$.object', full_names(x -> '$.vocab'),
   x -> '$.json',
   x -> '$.valueList',
   iif(json_type(x, '$.languageMap') = 'object', (SELECT json_group_array(t.atom) FROM json_tree(x, '$.languageMap') AS t WHERE t.atom IS NOT NULL), NULL),

@@ -18,7 +18,7 @@ from typing import Any
 from landbridge.api.ngsild.reader import Reader
 from landbridge.errors import Invalid
 from landbridge.model.query import And, Between, Compare, Exists, Leaf, Linked, Node, OneOf, Or, Path, Scalar
-from landbridge.model.terms import Terms, stored_name
+from landbridge.model.terms import Terms, full_name
 
 MEMBERS = frozenset({"observedAt", "unitCode", "datasetId", "createdAt", "modifiedAt"})
 MOST_VALUES = 200
@@ -178,7 +178,7 @@ def comparison(reader: Reader, path: Path, operator: str, language: Language) ->
             values.append(maybe_range(reader, parse_value(reader, equality)))
             if len(values) > MOST_VALUES:
                 reader.wrong(f"A list has at most {MOST_VALUES} values.")
-        values = in_store(reader, path, values, language)
+        values = compared(reader, path, values, language)
     if len(values) > 1:
         return OneOf(path, tuple(values), operator == "!=")
     if isinstance(values[0], tuple):
@@ -186,12 +186,11 @@ def comparison(reader: Reader, path: Path, operator: str, language: Language) ->
     return Compare(path, operator, values[0])  # type: ignore[arg-type] # one of its literals
 
 
-def in_store(reader: Reader, path: Path, values: list[Any], language: Language) -> list[Any]:
-    """Values as they are stored: terms of a vocabulary expanded where that is asked for, IRIs also by short name."""
+def compared(reader: Reader, path: Path, values: list[Any], language: Language) -> list[Any]:
+    """Values as they are compared: terms of a vocabulary as IRIs where that is asked for (`expandValues`)."""
     if path.attribute in language.expanded and not path.subs and not path.keys:
-        return [language.stored(reader, one) if isinstance(one, str) else one for one in values]
-    iris = [one for one in values if isinstance(one, str) and one.startswith(("http:", "https:"))]
-    return [*values, *(short for one in iris if (short := stored_name(one)) != one and short not in values)]
+        return [full_name(language.stored(reader, one)) if isinstance(one, str) else one for one in values]
+    return values
 
 
 def maybe_range(reader: Reader, low: Scalar) -> Scalar | tuple[Scalar, Scalar]:
