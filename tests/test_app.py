@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 from landbridge.app.entrance import open_pool
 from landbridge.app.live import Live
 from landbridge.app.serve import is_loopback, listening, refuse_accidents, serve
+from landbridge.app.site import ASKING_THREADS
 from landbridge.errors import Failed, InvalidSettings, Missing, Refused
 from landbridge.pool.token import create_token
 from landbridge.settings import read_settings
@@ -138,6 +141,26 @@ def test_rows_that_are_pushed_are_in_the_pool_when_the_answer_comes_and_what_der
     assert served.entity("Sent:x")["size"] == 2
     assert served.post("/sources/pushed/rows", rows, **{"Idempotency-Key": "one"}).json()["repeated"] is True
     assert served.until(lambda: served.entity("Total:1"))["size"] == 2
+
+
+def test_pushes_that_wait_leave_room_for_whoever_reads(served: Served) -> None:
+    """While the worker stands still, so many pushes wait; the others are sent away at once, and reads go on."""
+    served.until(served.ready)
+    served.until(lambda: served.post("/sources/pushed/rows", []).status_code == 200 or None)
+    (worker,) = [child for child in psutil.Process(served.process.pid).children() if "worker" in str(child.cmdline())]
+    with ThreadPoolExecutor(3 * ASKING_THREADS) as senders:
+        worker.suspend()
+        try:
+            rows = [[{"code": f"p{n}", "size": str(n), "at": DAY}] for n in range(3 * ASKING_THREADS)]
+            sent = [senders.submit(served.post, "/sources/pushed/rows", row) for row in rows]
+            away = [one.result() for one in islice(as_completed(sent), 2 * ASKING_THREADS)]
+            assert {(one.status_code, one.headers.get("retry-after")) for one in away} == {(503, "2")}
+            assert served.get(ENTITIES + "?type=Thing").status_code == 200
+            assert not all(one.done() for one in sent)
+        finally:
+            worker.resume()
+        codes = [one.result().status_code for one in sent]
+    assert sorted(codes) == [200] * ASKING_THREADS + [503] * 2 * ASKING_THREADS
 
 
 def test_rows_for_a_source_that_takes_none_are_refused(served: Served) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +32,7 @@ from landbridge.app.entrance import OWNER, contexts_of, kept_contexts
 from landbridge.app.live import Live
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
-from landbridge.errors import LandbridgeError
+from landbridge.errors import LandbridgeError, TooMuch
 from landbridge.federation.reach import Reach
 from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Role
@@ -49,6 +50,7 @@ PUBLIC = Actor("public", Role.PUBLIC)
 SECRET = "console.key"  # noqa: S105  (a file's name)
 ASKED_SECONDS = 600.0
 READING_THREADS = 16
+ASKING_THREADS = 8  # of them that may wait for the worker, so that reads never stand behind pushes and replays
 
 
 @dataclass
@@ -81,7 +83,9 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     city = City(settings.name, settings.time_zone, settings.tenant)
     console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
     routes = [
-        *ngsild.routes(pool, ngsild.Doors(callers, contexts, Reach(pool, egress), kept, telling_of(publisher, egress))),
+        *ngsild.routes(
+            pool, ngsild.Doors(callers, contexts, Reach(pool, egress, contexts), kept, telling_of(publisher, egress))
+        ),
         *push.routes(pool, callers, asking.ask, operator.max_body_megabytes << 20),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),
@@ -153,16 +157,26 @@ async def lifespan(live: Live, beside: Beside, asking: "Asking", outward: Outwar
 
 
 class Asking:
-    """Lets threads that answer requests ask the worker and wait for its answer."""
+    """Lets threads that answer requests ask the worker and wait for its answer, so many of them at a time."""
 
     def __init__(self, beside: Beside) -> None:
         self.beside = beside
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.room = threading.BoundedSemaphore(ASKING_THREADS)
 
     def ask(self, order: Mapping[str, Any]) -> Any:
-        """The worker's answer; raises what it raises."""
+        """The worker's answer; raises what it raises, TooMuch (`where` "busy") where many wait already."""
         assert self.loop is not None
-        return asyncio.run_coroutine_threadsafe(self.beside.ask(order, ASKED_SECONDS), self.loop).result()
+        if not self.room.acquire(blocking=False):
+            raise TooMuch(
+                f"{ASKING_THREADS} requests wait for the sources already.",
+                where="busy",
+                hint="Send it again in a moment.",
+            )
+        try:
+            return asyncio.run_coroutine_threadsafe(self.beside.ask(order, ASKED_SECONDS), self.loop).result()
+        finally:
+            self.room.release()
 
     def replay(self, source: str, reason: str) -> object:
         """The console's replay: a sentence for people; raises what went wrong, for the console's page of errors."""
