@@ -105,6 +105,15 @@ def test_the_demo_shows_a_city_and_ends_with_all_its_children(city: Path, tmp_pa
         assert alive == []
 
 
+@pytest.mark.parametrize("program", ["python", None])
+def test_a_demo_that_is_killed_leaves_nothing_running(city: Path, tmp_path: Path, program: str | None) -> None:
+    with running(city, tmp_path, *(["--broker", program] if program else [])) as (process, _):
+        below = children(process)
+        process.kill()
+        _, alive = psutil.wait_procs(below, timeout=30)
+        assert alive == []
+
+
 def test_the_demo_works_without_mosquitto(city: Path, tmp_path: Path) -> None:
     with running(city, tmp_path, "--broker", "python") as (process, said):
         assert "Open " in said

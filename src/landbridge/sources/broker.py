@@ -22,6 +22,7 @@ from amqtt.broker import Broker
 from landbridge.errors import Unreachable
 
 STARTS_WITHIN = 20.0  # seconds
+GUARD = 'cat > /dev/null; kill "$1"; rm -rf "$2"'  # waits until whoever started it is gone, however that came
 SETTINGS = """listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
@@ -56,6 +57,7 @@ class DemoBroker:
         self.path = path or "mosquitto"
         self.folder: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
+        self.guard: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -74,6 +76,7 @@ class DemoBroker:
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(self.command(self.folder), stdout=log, stderr=log, cwd=self.folder)
         try:
+            self.guard = self.guarding(self.process.pid, self.folder)
             self.wait()
         except BaseException:
             self.__exit__(None, None, None)
@@ -83,6 +86,10 @@ class DemoBroker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.guard is not None:
+            self.guard.kill()
+            self.guard.communicate()
+            self.guard = None
         if self.process is not None:
             self.process.terminate()
             try:
@@ -94,6 +101,11 @@ class DemoBroker:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
+
+    def guarding(self, pid: int, folder: Path) -> subprocess.Popen[bytes]:
+        """Start what ends the broker where this process is killed and cannot: its standard input ends with us."""
+        command = ["/bin/sh", "-c", GUARD, "landbridge-guard", str(pid), str(folder)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def command(self, folder: Path) -> list[str]:
         """What starts the broker, its settings written first where it reads them from a file."""
