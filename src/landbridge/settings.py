@@ -53,7 +53,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "LANDBRIDGE_RETRIES": ("4", "how often a pull is tried again where something outside does not answer"),
     "LANDBRIDGE_RETRY_SECONDS": ("1", "the pause before the first of these; each further one is twice as long"),
     "LANDBRIDGE_SPOOL": ("the system's folder for temporary files", "the folder where pulls wait before they are kept"),
-    "LANDBRIDGE_MAX_BODY_MEGABYTES": ("64", "the size that a request to the API or the push door may have"),
+    "LANDBRIDGE_MAX_BODY_MEGABYTES": ("32", "the size that a request to the API or the push door may have"),
     "LANDBRIDGE_ALLOW_EGRESS": (
         "nothing",
         "networks and host names that calls to clients' addresses may reach although they are not public, with commas",
@@ -110,7 +110,7 @@ class Operator:
     retries: int = 4
     retry_seconds: float = 1.0
     spool: Path | None = None
-    max_body_megabytes: int = 64
+    max_body_megabytes: int = 32
     allow_egress: tuple[str, ...] = ()
     contexts_map: Path | None = None
 

@@ -72,6 +72,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     live = Live(pool)
     beside = Beside(settings.folder, lambda news: None)
     asking = Asking(beside)
+    body_limit = operator.max_body_megabytes << 20
     callers = callers_of(settings, pool)
     doors = Doors(
         actor_of=lambda request: actor_of(request, callers, "console"),
@@ -84,9 +85,12 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
     routes = [
         *ngsild.routes(
-            pool, ngsild.Doors(callers, contexts, Reach(pool, egress, contexts), kept, telling_of(publisher, egress))
+            pool,
+            ngsild.Doors(
+                callers, contexts, Reach(pool, egress, contexts), kept, telling_of(publisher, egress), body_limit
+            ),
         ),
-        *push.routes(pool, callers, asking.ask, operator.max_body_megabytes << 20),
+        *push.routes(pool, callers, asking.ask, body_limit),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),
     ]

@@ -99,10 +99,10 @@ class KeptContexts:
                 return kept.body["@context"]
             try:
                 return self.fresh(address)
-            except Unreachable:
+            except (Unreachable, InvalidEntity):
                 if kept is None:
                     raise
-                return kept.body["@context"]
+                return kept.body["@context"]  # the copy of yesterday, before nothing
 
     def name(self, contexts: Sequence[Any], tenant: str) -> str:
         """The address of contexts that stood inline; the same for the same ones (5.13.1)."""

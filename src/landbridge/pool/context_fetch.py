@@ -1,7 +1,7 @@
 """Fetching an @context from where it is: a file of the operator's map, else its address, within bounds.
 
-Every way to fail is one kind of error, Unreachable, for the request that named the context cannot be read without it
-(NGSI-LD 5.5.2, LdContextNotAvailable).
+Every way in which it cannot be had is Unreachable (LdContextNotAvailable); what is had and is no context is
+InvalidEntity (BadRequestData), as NGSI-LD 5.5.6 asks.
 """
 
 import re
@@ -12,9 +12,8 @@ from urllib.parse import urljoin
 
 import orjson
 
-from landbridge.errors import LandbridgeError, Unreachable
+from landbridge.errors import InvalidEntity, LandbridgeError, Unreachable
 from landbridge.governance.egress import Answer, Egress
-from landbridge.model.core_context import inside
 
 LARGEST = 4 * 1024 * 1024
 SECONDS = 8.0
@@ -32,12 +31,12 @@ class ContextFetch:
         self.mapped = mapped or {}
 
     def __call__(self, address: str) -> Any:
-        """What the address holds under @context. Raises Unreachable."""
+        """What the address holds under @context. Raises Unreachable or InvalidEntity."""
         if address in self.mapped:
-            return inside(read_file(self.mapped[address], address))
+            return read_file(self.mapped[address], address)
         if self.egress is None:
             raise unavailable(address, "nothing is fetched here")
-        return inside(read_answer(self.follow(self.egress, address), address))
+        return read_answer(self.follow(self.egress, address), address)
 
     def follow(self, egress: Egress, address: str) -> Answer:
         """The answer of the address, or of the one that a web page names in its place. Raises Unreachable."""
@@ -80,14 +79,14 @@ def alternate(answer: Answer) -> str | None:
 
 
 def read_answer(answer: Answer, address: str) -> Any:
-    """The JSON of an answer; whatever it is called, for many servers send contexts as text. Raises Unreachable."""
+    """The context in an answer, whatever it is called, for many servers send contexts as text."""
     if answer.status != 200:
         raise unavailable(address, f"the address answers {answer.status}")
     return read_json(answer.body, address)
 
 
 def read_file(path: Path, address: str) -> Any:
-    """The JSON of a mapped file. Raises Unreachable."""
+    """The context in a mapped file. Raises Unreachable or InvalidEntity."""
     try:
         return read_json(path.read_bytes(), address)
     except OSError as error:
@@ -95,10 +94,11 @@ def read_file(path: Path, address: str) -> Any:
 
 
 def read_json(text: bytes, address: str) -> Any:
+    """What a context document holds under @context. Raises InvalidEntity."""
     try:
         found = orjson.loads(text.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        raise unavailable(address, "it is no JSON") from None
-    if not isinstance(found, dict | list | str):
-        raise unavailable(address, "it is no @context")
-    return found
+        raise InvalidEntity("What is at the address of the @context is no JSON.", where=address[:300]) from None
+    if not isinstance(found, dict) or "@context" not in found:
+        raise InvalidEntity("What is at the address of the @context has no @context.", where=address[:300])
+    return found["@context"]

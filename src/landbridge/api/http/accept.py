@@ -1,10 +1,12 @@
 """Content negotiation: which of the forms that can be given the caller likes best (RFC 9110, 12.5.1)."""
 
+import re
 from collections.abc import Sequence
 
 from landbridge.api.http.problem import NotAcceptable
 
 MOST_RANGES = 50
+WEIGHT = re.compile(r"(0(\.\d{0,3})?|1(\.0{0,3})?)\Z", re.ASCII)
 
 
 def choose(accept: str | None, offered: Sequence[str]) -> str:
@@ -25,10 +27,7 @@ def read_range(part: str) -> tuple[str, float]:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            try:
-                return media, max(0.0, min(1.0, float(value)))
-            except ValueError:
-                return media, 0.0
+            return media, float(value) if WEIGHT.match(value.strip()) else 1.0  # what is no weight says nothing
     return media, 1.0
 
 

@@ -2,7 +2,8 @@
 
 Without a token a caller from a loopback address is the operator only when `Host` is a loopback name and `Origin` is
 absent or ours, so that a web page in a visitor's browser can neither read nor write through it (a foreign page sends
-its Origin; a name that was bent to 127.0.0.1 sends its Host). DESIGN 4.16.
+its Origin; a name that was bent to 127.0.0.1 sends its Host). Where the city lets everyone read, such a page may read
+as the public does, whoever sits at the browser, and nothing else. DESIGN 4.16.
 """
 
 import ipaddress
@@ -18,9 +19,11 @@ from landbridge.errors import LandbridgeError, Refused, Unauthenticated
 from landbridge.pool.pool import Actor
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+BROKER = re.compile(r"\S+ landbridge-[0-9a-f]{16}\Z")  # what another pool adds to Via, and no proxy does
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
 BEARER = "bearer "
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def no_count(door: str, error: LandbridgeError) -> None:
@@ -43,11 +46,18 @@ class Callers:
     turned_away: Callable[[str, LandbridgeError], None] = no_count
 
 
-def actor_of(request: Request, callers: Callers, door: str) -> Actor:
-    """Who asks. Raises Unauthenticated where nobody is known, Refused for a page or a name from elsewhere."""
+def actor_of(request: Request, callers: Callers, door: str, *, reads_abroad: bool = False) -> Actor:
+    """Who asks. Raises Unauthenticated where nobody is known, Refused for a page or a name from elsewhere.
+
+    `reads_abroad`: a page of another origin may read here as the public, where there is one.
+    """
     try:
-        require_own_page(request, callers)
-        found = by_token(request, callers) or without_token(request, callers)
+        if reads_abroad and callers.public is not None and request.method in SAFE and is_foreign(request, callers):
+            found = callers.public
+            require_known_host(request, callers)
+        else:
+            require_own_page(request, callers)
+            found = by_token(request, callers) or without_token(request, callers)
     except LandbridgeError as error:
         callers.turned_away(door, error)
         raise
@@ -68,17 +78,32 @@ def by_token(request: Request, callers: Callers) -> Actor | None:
 
 def without_token(request: Request, callers: Callers) -> Actor:
     """The operator at this machine, or the public. A page that is not this host's own is kept from both."""
+    host = require_known_host(request, callers)
+    if callers.operator is not None and host in LOOPBACK_NAMES and is_near(request):
+        return callers.operator
+    if callers.public is not None:
+        return callers.public
+    raise Unauthenticated("Nobody known is asking.", hint="Send the header  Authorization: Bearer TOKEN.")
+
+
+def require_known_host(request: Request, callers: Callers) -> str:
+    """The name by which this service is called; raises Refused where it is not one of its own."""
     host = host_name(request.headers.get("host", ""))
     if host not in LOOPBACK_NAMES | callers.hosts:
         raise Refused(
             f"This service does not answer to the name '{host[:100]}' without a token.",
             hint="Add it to hosts under [access] in landbridge.toml, or bring a token.",
         )
-    if callers.operator is not None and host in LOOPBACK_NAMES and is_near(request):
-        return callers.operator
-    if callers.public is not None:
-        return callers.public
-    raise Unauthenticated("Nobody known is asking.", hint="Send the header  Authorization: Bearer TOKEN.")
+    return host
+
+
+def is_foreign(request: Request, callers: Callers) -> bool:
+    """Whether a page of another origin makes a browser send this."""
+    try:
+        require_own_page(request, callers)
+    except Refused:
+        return True
+    return False
 
 
 def require_own_page(request: Request, callers: Callers) -> None:
@@ -107,6 +132,8 @@ def host_name(host: str) -> str:
 def is_near(request: Request) -> bool:
     """Whether the caller sits at this machine, and no proxy speaks for someone else."""
     if request.client is None or any(name in request.headers for name in FORWARDED):
+        return False
+    if not all(BROKER.match(part.strip()) for header in request.headers.getlist("via") for part in header.split(",")):
         return False
     try:
         return ipaddress.ip_address(request.client.host).is_loopback

@@ -1,7 +1,8 @@
 """Conditional requests: the tag of what is answered, and the conditions that a caller puts on it (RFC 9110, 13).
 
 A tag names the state of the resource and the very bytes that were sent: `"5e2c1f3a9b7d0-1c291ca3"`. So two forms of
-one state have two tags, and a change may be made on condition of any of them, for the state stands in front.
+one state, also as packed or not, have two tags, and a change may be made on condition of any of them, for the state
+stands in front.
 """
 
 import re
@@ -10,6 +11,8 @@ from zlib import crc32
 from starlette.requests import Request
 from starlette.responses import Response
 
+from landbridge.api.http.packing import packing_of
+
 TAG = re.compile(r'(W/)?"([!#-~]*)"')
 STATE = re.compile(r"([0-9a-f]{1,16})-[0-9a-f]{8}\Z")
 HEADERS = frozenset({b"etag", b"cache-control", b"vary", b"link", b"ngsild-tenant"})
@@ -17,7 +20,7 @@ HEADERS = frozenset({b"etag", b"cache-control", b"vary", b"link", b"ngsild-tenan
 
 def tagged(request: Request, answer: Response, state: int) -> Response:
     """The answer with its tag, or 304 with nothing where the caller has it already (If-None-Match)."""
-    tag = f'"{state:x}-{crc32(answer.body):08x}"'
+    tag = f'"{state:x}-{crc32(answer.body, crc32(packing_of(request).encode())):08x}"'
     answer.headers["ETag"] = tag
     known = request.headers.get("if-none-match")
     if known is None or not (known.strip() == "*" or tag in (f'"{text}"' for _, text in TAG.findall(known))):

@@ -27,6 +27,10 @@ class NotAllowed(LandbridgeError):
         self.methods = methods
 
 
+class LengthRequired(LandbridgeError):
+    """The request does not say how long its body is."""
+
+
 class NotAcceptable(LandbridgeError):
     """None of the forms that the caller takes can be given."""
 
@@ -56,13 +60,15 @@ class Faults:
     def answer(self, error: LandbridgeError, number: str) -> Response:
         """Say a known error."""
         fault = next(fault for fault in self.table if isinstance(error, fault.kind))
-        headers = dict(self.headers)
+        headers = {**self.headers, **error.told}
         if isinstance(error, NotAllowed):
             headers["Allow"] = ", ".join(error.methods)
         if fault.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if fault.status >= 500:
-            LOG.error("request %s: %s", number, error)
+            LOG.log(logging.ERROR if fault.status == 500 else logging.INFO, "request %s: %s", number, error)
+        if fault.status == 411:
+            return Response(None, 411, headers)  # its sender reads no answer
         return self.write(fault.status, fault.type, fault.title, str(error), number, headers)
 
     def unknown(self, error: Exception, number: str) -> Response:

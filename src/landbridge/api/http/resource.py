@@ -4,6 +4,7 @@ Around every call: the request's number, the guard against foreign pages, who as
 standard's table of errors. The work itself runs in a thread, for the store's calls wait for the disk.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,18 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from landbridge.api.http.caller import Callers, actor_of, request_id
-from landbridge.api.http.problem import Faults, NotAllowed, TooLarge
+from landbridge.api.http.caller import SAFE, Callers, actor_of, request_id
+from landbridge.api.http.packing import packed, unpacked
+from landbridge.api.http.problem import Faults, LengthRequired, NotAllowed, TooLarge
 from landbridge.errors import LandbridgeError
 from landbridge.pool.pool import Actor
 
-BODY_LIMIT = 16 * 1024 * 1024
+BODY_LIMIT = 32 * 1024 * 1024
+DRAINED = 256 * 1024 * 1024  # bytes of a body too large that are let pass by, so that its sender hears the answer
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+PATCHES = "application/json, application/ld+json, application/merge-patch+json"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
-    "Vary": "Accept, Authorization, Link",
+    "Vary": "Accept, Accept-Encoding, Authorization, Link",
 }
 
 
@@ -41,7 +45,10 @@ Method = Callable[[Call], Response]
 
 @dataclass(frozen=True)
 class Resource:
-    """The methods of one address, as an ASGI application. `chosen` picks them by the path where one is not enough."""
+    """The methods of one address, as an ASGI application. `chosen` picks them by the path where one is not enough.
+
+    `echoed` are headers of the request that every answer repeats; `length_required`: a body says how long it is.
+    """
 
     methods: Mapping[str, Method]
     callers: Callers
@@ -49,41 +56,81 @@ class Resource:
     door: str
     body_limit: int = BODY_LIMIT
     chosen: Callable[[Request], Mapping[str, Method]] | None = field(default=None)
+    echoed: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    length_required: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         number = request_id(request)
         try:
-            body = await read_body(request, self.body_limit) if request.method in WITH_BODY else b""
+            body = await self.body(request) if request.method in WITH_BODY else b""
             response = await run_in_threadpool(self.perform, request, body)
         except LandbridgeError as error:
             response = self.faults.answer(error, number)
         except Exception as error:  # the last guard: whoever asks gets a number, the log the rest
             response = self.faults.unknown(error, number)
-        for name, value in (HEADERS | {"X-Request-Id": number}).items():
-            response.headers.setdefault(name, value)
+        self.finish(request, response, number)
         await response(scope, receive, send)
+
+    async def body(self, request: Request) -> bytes:
+        """The request's body, unpacked. Raises LengthRequired, TooLarge, WrongMedia or Invalid."""
+        if self.length_required and "content-length" not in request.headers:
+            raise LengthRequired("The request does not say how long its body is.", hint="Send Content-Length.")
+        return unpacked(request, await read_body(request, self.body_limit), self.body_limit)
 
     def perform(self, request: Request, body: bytes) -> Response:
         """Find out who asks, then do it."""
-        actor = actor_of(request, self.callers, self.door)
+        actor = actor_of(request, self.callers, self.door, reads_abroad=True)
         methods = self.chosen(request) if self.chosen else self.methods
-        wanted = "GET" if request.method == "HEAD" else request.method
-        method = methods.get(wanted)
+        if request.method == "OPTIONS":
+            return self.options(request, methods)
+        method = methods.get("GET" if request.method == "HEAD" else request.method)
         if method is None:
-            raise NotAllowed(request.method, sorted({*methods, *({"HEAD"} if "GET" in methods else ())}))
-        return method(Call(request, actor, body))
+            raise NotAllowed(request.method, verbs(methods))
+        return packed(request, method(Call(request, actor, body)))
+
+    def options(self, request: Request, methods: Mapping[str, Method]) -> Response:
+        """What the address can do (RFC 9110, 9.3.7), and to a page of another origin that it may read."""
+        told = {"Allow": ", ".join(verbs(methods))}
+        if "PATCH" in methods:
+            told["Accept-Patch"] = PATCHES
+        if self.callers.public is not None and "access-control-request-method" in request.headers:
+            told |= {
+                "Access-Control-Allow-Methods": "GET, HEAD",
+                "Access-Control-Allow-Headers": "Accept, Link, NGSILD-Tenant, Prefer, X-Request-Id",
+                "Access-Control-Max-Age": "86400",
+            }
+        return Response(None, 204, told)
+
+    def finish(self, request: Request, response: Response, number: str) -> None:
+        """Add what every answer says."""
+        for name, value in (HEADERS | {"X-Request-Id": number}).items():
+            response.headers.setdefault(name, value)
+        for name, pattern in self.echoed.items():
+            given = request.headers.get(name)
+            if given and pattern.match(given):
+                response.headers.setdefault(name, given)
+        if self.callers.public is not None and request.method in SAFE:
+            response.headers["Access-Control-Allow-Origin"] = "*"  # a browser sends no credentials along then
+            response.headers["Access-Control-Expose-Headers"] = "*"
+
+
+def verbs(methods: Mapping[str, Method]) -> list[str]:
+    """The methods of an address, with those that follow from them."""
+    return sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())})
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Read a body of `limit` bytes at most; raises TooLarge as soon as it is known to be larger."""
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
-        raise TooLarge(f"The body has {told} bytes, and at most {limit} are taken.")
+    """Read a body of `limit` bytes at most; raises TooLarge once the rest has passed by, or as much as is fair."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > limit:
-            raise TooLarge(f"The body has more than {limit} bytes.")
-        parts.append(part)
+        if size <= limit:
+            parts.append(part)
+        elif size > DRAINED:
+            break
+        else:
+            parts.clear()
+    if size > limit:
+        raise TooLarge(f"The body has more than {limit} bytes.", hint="Send it in parts.")
     return b"".join(parts)

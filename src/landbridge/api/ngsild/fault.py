@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from landbridge.api.http.problem import Fault, Faults, NotAcceptable, NotAllowed, TooLarge, WrongMedia
+from landbridge.api.http.problem import (
+    Fault,
+    Faults,
+    LengthRequired,
+    NotAcceptable,
+    NotAllowed,
+    TooLarge,
+    WrongMedia,
+)
 from landbridge.errors import (
     Conflicting,
     Damaged,
@@ -46,6 +54,7 @@ FAULTS = Faults(
         Fault(Conflicting, 409, TYPES + "Conflict", "Conflict"),
         Fault(Outdated, 412, BLANK, "Precondition failed"),
         Fault(Exists, 409, TYPES + "AlreadyExists", "Already exists"),
+        Fault(LengthRequired, 411, BLANK, "Length required"),
         Fault(TooLarge, 413, BLANK, "Content too large"),
         Fault(WrongMedia, 415, BLANK, "Unsupported media type"),
         Fault(TooMuch, 403, TYPES + "TooComplexQuery", "Too complex query"),

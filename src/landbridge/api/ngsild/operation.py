@@ -96,7 +96,7 @@ class Table:
             if all(own == part or own.startswith("{") for own, part in zip(template, parts, strict=True)):
                 names = {own[1:-1]: part for own, part in zip(template, parts, strict=True) if own.startswith("{")}
                 here = self.addresses[template]
-                return {verb: bound(served, names) for verb, served in here.items()} | {"OPTIONS": allowing(here)}
+                return {verb: bound(served, names) for verb, served in here.items()}
         raise Missing("There is nothing at this address.", where=request.url.path[:200])
 
 
@@ -108,12 +108,6 @@ def bound(served: Served, names: Mapping[str, str]) -> Method:
         return served.perform(Ask(call.request, call.actor, call.body, given, names))
 
     return method
-
-
-def allowing(here: Mapping[str, Served]) -> Method:
-    """What an address can do (RFC 9110, 9.3.7)."""
-    verbs = sorted({*here, "OPTIONS", *({"HEAD"} if "GET" in here else ())})
-    return lambda call: Response(None, 204, {"Allow": ", ".join(verbs)})
 
 
 def read_parameters(request: Request, known: frozenset[str]) -> dict[str, str]:

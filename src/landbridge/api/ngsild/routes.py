@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from starlette.routing import Route
 
 from landbridge.api.http.caller import Callers
-from landbridge.api.http.resource import Resource
+from landbridge.api.http.resource import BODY_LIMIT, Resource
+from landbridge.api.ngsild.attribute import Attributes
+from landbridge.api.ngsild.batch import Batches
 from landbridge.api.ngsild.context import ContextServer
 from landbridge.api.ngsild.discovery import Discovery
 from landbridge.api.ngsild.entity import Entities
@@ -17,6 +19,7 @@ from landbridge.api.ngsild.fault import FAULTS
 from landbridge.api.ngsild.identity import Identity
 from landbridge.api.ngsild.operation import ROOT, Table
 from landbridge.api.ngsild.origin import PROVENANCE, Origins
+from landbridge.api.ngsild.parameter import TENANT
 from landbridge.api.ngsild.provision import Provision
 from landbridge.api.ngsild.registration import Registrations
 from landbridge.api.ngsild.subscription import SILENT, SubscriptionServer, Telling
@@ -38,6 +41,7 @@ class Doors:
     reach: Reach | None = None
     kept: KeptContexts | None = None
     telling: Telling = SILENT
+    body_limit: int = BODY_LIMIT  # bytes
 
 
 def table(pool: Pool, doors: Doors) -> Table:
@@ -46,6 +50,8 @@ def table(pool: Pool, doors: Doors) -> Table:
     parts = (
         Entities(pool, doors.contexts),
         Provision(pool, doors.contexts),
+        Attributes(pool, doors.contexts),
+        Batches(pool, doors.contexts),
         Discovery(pool, doors.contexts),
         EntityMaps(pool, doors.contexts),
         SubscriptionServer(pool, doors.contexts, doors.telling),
@@ -59,7 +65,9 @@ def table(pool: Pool, doors: Doors) -> Table:
 def routes(pool: Pool, doors: Doors) -> list[Route]:
     """The addresses of NGSI-LD and of provenance, over a pool."""
     origins = Origins(pool, doors.contexts)
-    operations = Resource({}, doors.callers, FAULTS, DOOR, chosen=table(pool, doors).methods)
+    operations = Resource(
+        {}, doors.callers, FAULTS, DOOR, doors.body_limit, table(pool, doors).methods, {"NGSILD-Tenant": TENANT}, True
+    )
     return [
         Route(ROOT + "/{rest:path}", operations),
         Route(PROVENANCE + "/{rest:path}", Resource({"GET": origins.explain}, doors.callers, FAULTS, DOOR)),
