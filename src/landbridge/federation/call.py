@@ -28,12 +28,17 @@ ENTITY = frozenset({"id", "@id", "type", "@type", "scope", "@context"})
 
 @dataclass(frozen=True)
 class Asked:
-    """A request below `/ngsi-ld/v1`. The names in `params` and `path` are told by `words`, the body is the client's."""
+    """A request below `/ngsi-ld/v1`.
+
+    The names in `params` and `path` are told by `words`; the `body` is the client's own (`attribute`: of one attribute,
+    not of an entity), and gets the source's words on its way.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    attribute: bool = False
 
 
 class Sent(NamedTuple):
@@ -76,7 +81,8 @@ def sent(offer: Offer, trip: Trip, asked: Asked, contexts: Contexts, alias: str)
     if asked.body is not None:
         inline = offer.pairs.get("contentType") == JSON_LD and "jsonldContext" not in offer.pairs
         headers["Content-Type"] = JSON_LD if inline else JSON
-        told = asked.body if own is trip.terms else renamed(asked.body, trip.terms, own)
+        rename = renamed_attribute if asked.attribute else renamed
+        told = asked.body if own is trip.terms else rename(asked.body, trip.terms, own)
         body = orjson.dumps(with_context(told, own.document()) if inline else told)
     if headers.get("Content-Type") != JSON_LD and (address := address_of(own)):
         headers["Link"] = f'<{address}>; rel="{CONTEXT_REL}"; type="{JSON_LD}"'

@@ -18,9 +18,10 @@ from landbridge.federation.registry import Registry
 from landbridge.federation.search import Search
 from landbridge.federation.trip import Trip
 from landbridge.federation.union import Part, united
-from landbridge.model.answer import Document, Page
+from landbridge.model.answer import Document, EntityMap, Held, Page
 from landbridge.model.query import And, Has, Or, Query
 from landbridge.model.terms import Contexts, Terms
+from landbridge.pool import entity_map
 from landbridge.pool.pool import Actor, Pool
 
 READS = ("retrieveEntity", "queryEntity", "queryBatch")
@@ -69,6 +70,13 @@ class Reached:
             raise missing
         return whole
 
+    def held(self, actor: Actor, id: str, *, tenant: str = "") -> Held:
+        """An entity as all sources together have it; the pool's own where it is here alone."""
+        found = self.offers(tenant, None, READS)
+        if all(offer.names_of(id, None) is False for offer in found):
+            return self.pool.held(actor, id, tenant=tenant)
+        return Held(self.entity(actor, id, tenant=tenant))
+
     def retrieval(self, offer: Offer, id_: str, types: Has | And | Or | None) -> Asked | None:
         """The request for one entity, by the operation that the source has; None where it offers nothing of it."""
         narrowed = offer.narrowed(types, (id_,), None, self.trip.attrs)
@@ -86,14 +94,32 @@ class Reached:
 
     def query(self, actor: Actor, query: Query) -> Page:
         """One page of what all sources together find: first what is here, then what only they have (5.7.2)."""
+        search = self.search(actor, query)
+        return search.page() if search else self.pool.query(actor, query)
+
+    def map_entities(self, actor: Actor, query: Query, lifetime: int | None = None) -> EntityMap:
+        """Keep which entities a query finds, and at which sources (NGSI-LD 5.14.4)."""
+        search = self.search(actor, query)
+        if search is None:
+            return self.pool.map_entities(actor, query, lifetime)
+        with self.pool.asked(actor, "read", "read entities"):
+            return entity_map.keep(self.pool.store, query.tenant, search.places(), lifetime)
+
+    def query_map(self, actor: Actor, query: Query, of: EntityMap) -> Page:
+        """One page of a map's entities; `next` and `previous` are offsets (NGSI-LD 5.5.9.3)."""
+        search = self.search(actor, query)
+        return search.mapped_page(of.entities) if search else self.pool.query_map(actor, query, of)
+
+    def search(self, actor: Actor, query: Query) -> Search | None:
+        """The search that a query is; None where nobody but the pool is to be asked."""
         offers = [] if query.local else self.offers(query.tenant, query.types, QUERIES, query)
         if not offers:
-            return self.pool.query(actor, query)
+            return None
         if query.order:
             raise InvalidQuery(
                 "Entities of several sources are not put in order.", where="orderBy", hint="Ask with local=true."
             )
-        return Search(self, actor, query, offers).page()
+        return Search(self, actor, query, offers)
 
     def filters(self, offer: Offer) -> Mapping[str, str]:
         """The conditions of a query in the words of a source; none where they are for the whole alone."""

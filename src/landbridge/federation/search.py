@@ -23,6 +23,7 @@ from landbridge.pool.sieve import sift
 CHUNK, LARGEST_CHUNK = 100, 1000  # entities asked of a source at once
 IDS = 50  # ids named in one address
 MOST = 10_000  # entities taken of one source for one page, and of the pool where entities may be split
+HERE = "@none"
 STEPS = 200  # times that sources are asked for one page
 
 
@@ -141,12 +142,14 @@ class Search:
             found |= {one.id for one in self.asking.pool.query(self.actor, asked).held}
         return found
 
-    def complete(self, ids: Sequence[str]) -> None:
-        """Ask sources that were not read to their end for the page's entities."""
+    def complete(self, ids: Sequence[str], places: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Ask sources that were not read to their end for the page's entities, those that `places` says they have."""
         asked: list[tuple[Offer, Asked]] = []
         whose: list[Walk] = []
         for walk in self.walks:
             unknown = [] if walk.ended else [id_ for id_ in ids if id_ not in walk.parts]
+            if places is not None:
+                unknown = [id_ for id_ in unknown if walk.offer.id in places[id_]]
             for start in range(0, len(unknown), IDS):
                 some = replace(self.query, ids=tuple(unknown[start : start + IDS]))
                 narrowed = self.asking.narrowed(walk.offer, some)
@@ -163,6 +166,51 @@ class Search:
         parts = [(walk.offer, walk.parts[id_]) for walk in self.walks if id_ in walk.parts]
         own = self.asking.own_part(local, [offer for offer, _ in parts], id_)
         return united(own, [part for _, part in parts])
+
+    # -- entity maps (5.5.9.3, 5.14.4)
+
+    def places(self) -> dict[str, Sequence[str]]:
+        """Every entity that is found, and where it is: `@none` for here, else the ids of registrations."""
+        found: dict[str, Sequence[str]] = {}
+        asked = replace(self.query, limit=LARGEST_CHUNK, offset=0, count=False)
+        while len(found) < MOST:
+            page = self.asking.pool.query(self.actor, asked)
+            found |= {one.id: [HERE] for one in page.held}
+            if page.next is None:
+                break
+            asked = replace(asked, after=page.next)
+        self.walk(None)
+        for walk in self.walks:
+            for id_ in walk.parts:
+                found[id_] = [*found.get(id_, ()), walk.offer.id]
+        return found
+
+    def mapped_page(self, places: Mapping[str, Sequence[str]]) -> Page:
+        """A page of a map; entities that no longer fit are passed over."""
+        query, ids = self.query, list(places)
+        found: list[Document] = []
+        at = query.offset
+        while at < len(ids) and len(found) < query.limit:
+            some = ids[at : at + max(CHUNK, query.limit)]
+            for document in self.some(some, places):
+                at += 1
+                if document is not None:
+                    found.append(document)
+                if len(found) == query.limit:
+                    break
+        return Page(
+            tuple(Held(document) for document in found),
+            str(at) if at < len(ids) else None,
+            len(ids) if query.count else None,
+            str(max(0, query.offset - query.limit)) if query.offset and query.limit else None,
+        )
+
+    def some(self, ids: Sequence[str], places: Mapping[str, Sequence[str]]) -> list[Document | None]:
+        """Some entities of a map, each from where it is; None where it is no more."""
+        asked = replace(self.query, ids=tuple(ids), offset=0, limit=len(ids), count=False)
+        local = {document["id"]: document for document in self.asking.pool.query(self.actor, asked).documents}
+        self.complete(ids, places)
+        return [self.whole(local.get(id_), id_) for id_ in ids]
 
     # -- entities whose parts meet the conditions only together (5.5.14, splitEntities)
 
@@ -198,6 +246,9 @@ class Search:
 
 def offset_of(query: Query) -> int:
     """Where the page begins. Raises InvalidQuery for a cursor of another kind of answer."""
-    if query.before is not None or (query.after is not None and not query.after.isdigit()):
+    place = query.after if query.after is not None else query.before
+    if place is None:
+        return query.offset
+    if not place.isascii() or not place.isdigit() or len(place) > 8:
         raise InvalidQuery("This is no place in an answer of several sources.", where="after", hint="Use offset.")
-    return int(query.after) if query.after is not None else query.offset
+    return int(place)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from landbridge.api.http.accept import choose
 from landbridge.api.http.condition import tagged
 from landbridge.api.ngsild.body import read_body
+from landbridge.api.ngsild.companion import beside, trip_of
 from landbridge.api.ngsild.entity_map import MAP_HEADER, location_of, read_map
 from landbridge.api.ngsild.listing import Listing, page_links
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Served
@@ -33,6 +34,9 @@ from landbridge.api.ngsild.question import mapped, read_join, read_lifetime, rea
 from landbridge.api.ngsild.rendered import EMPTY, Rendered
 from landbridge.api.ngsild.selection import parse_types
 from landbridge.errors import Missing
+from landbridge.federation.reach import Reach
+from landbridge.federation.reached import Reached
+from landbridge.federation.trip import Trip
 from landbridge.model.answer import EntityMap, Held, Page
 from landbridge.model.query import Query, Selector
 from landbridge.model.terms import Contexts
@@ -61,9 +65,10 @@ RETRIEVE = Operation(
 class Entities:
     """The operations that read entities, over one pool and the city's contexts."""
 
-    def __init__(self, pool: Pool, contexts: Contexts) -> None:
+    def __init__(self, pool: Pool, contexts: Contexts, reach: Reach | None = None) -> None:
         self.pool = pool
         self.contexts = contexts
+        self.reach = reach or Reach(pool)
         self.rendered = Rendered()
 
     def served(self) -> tuple[Served, ...]:
@@ -90,9 +95,11 @@ class Entities:
         """Ask the question, and show the page."""
         query = read_query(wanted, selectors)
         join = read_join(wanted, query.where)
-        listing = Listing(wanted, self.rendered, join, self.fetch(ask.actor, wanted))
-        of, made = self.entity_map(ask, wanted, query)
-        page = self.pool.query(ask.actor, query) if of is None else self.pool.query_map(ask.actor, mapped(query), of)
+        trip = trip_of(ask, wanted, query)
+        listing = Listing(wanted, self.rendered, join, self.fetch(ask.actor, wanted, trip))
+        pool = self.reach.along(trip, wanted.tenant)
+        of, made = self.entity_map(ask, wanted, query, pool)
+        page = pool.query(ask.actor, query) if of is None else pool.query_map(ask.actor, mapped(query), of)
         headers = page_links(
             path, ask.given, around(page, query, "offset" in ask.given or of is not None), wanted.media
         )
@@ -100,30 +107,34 @@ class Entities:
             headers.append(("NGSILD-Results-Count", str(page.count)))
         if of is not None:
             headers.append((MAP_HEADER, location_of(of)))
-        return listing.answer(listing.many(page.held), 201 if made else 200, headers)
+        body = listing.many(page.held)
+        return listing.answer(body, 201 if made else 200, [*headers, *trip.told.items()])
 
     def retrieve(self, ask: Ask) -> Response:
         """NGSI-LD 6.5.3.1, retrieve an entity."""
         wanted = read_wanted(ask, self.contexts, self.pool, *MEDIA)
         join = read_join(wanted)
-        held = chosen(self.pool.held(ask.actor, entity_id(ask.path), tenant=wanted.tenant), wanted)
-        listing = Listing(wanted, self.rendered, join, self.fetch(ask.actor, wanted))
+        trip = trip_of(ask, wanted)
+        pool = self.reach.along(trip, wanted.tenant)
+        held = chosen(pool.held(ask.actor, entity_id(ask.path), tenant=wanted.tenant), wanted)
+        listing = Listing(wanted, self.rendered, join, self.fetch(ask.actor, wanted, trip))
         body = listing.one(held)
         if body == EMPTY:
             raise Missing("The entity has none of the members that are wanted.", where=held.id)
         of = self.map_of(ask, wanted, held)
-        response = listing.answer(body, 200, [(MAP_HEADER, location_of(of))] if of else None)
+        headers = [*trip.told.items(), *([(MAP_HEADER, location_of(of))] if of else ())]
+        response = listing.answer(body, 200, headers)
         return response if join is not None or held.mark is None else tagged(ask.request, response, held.modified)
 
-    def fetch(self, actor: Actor, wanted: Wanted) -> "Fetching":
-        return Fetching(self.pool, actor, wanted.tenant)
+    def fetch(self, actor: Actor, wanted: Wanted, trip: Trip) -> "Fetching":
+        return Fetching(self.reach.along(beside(trip), wanted.tenant), actor, wanted.tenant)
 
-    def entity_map(self, ask: Ask, wanted: Wanted, query: Query) -> tuple[EntityMap | None, bool]:
+    def entity_map(self, ask: Ask, wanted: Wanted, query: Query, pool: Pool | Reached) -> tuple[EntityMap | None, bool]:
         """The entity map that the request uses, and whether it was made for it (NGSI-LD 5.7.2.4)."""
         named, of = read_map(self.pool, ask, wanted)
         if of is not None or not (named or wanted.parameters.get("entityMap") == "true"):
             return of, False
-        return self.pool.map_entities(ask.actor, query, read_lifetime(wanted.parameters)), True
+        return pool.map_entities(ask.actor, query, read_lifetime(wanted.parameters)), True
 
     def map_of(self, ask: Ask, wanted: Wanted, held: Held) -> EntityMap | None:
         """The entity map that the retrieval uses (NGSI-LD 5.7.1.4)."""
@@ -136,7 +147,7 @@ class Entities:
 class Fetching:
     """Linked entities by their ids, for one caller."""
 
-    def __init__(self, pool: Pool, actor: Actor, tenant: str) -> None:
+    def __init__(self, pool: Pool | Reached, actor: Actor, tenant: str) -> None:
         self.pool = pool
         self.actor = actor
         self.tenant = tenant

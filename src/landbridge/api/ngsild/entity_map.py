@@ -10,6 +10,7 @@ from starlette.responses import Response
 from landbridge.api.http.accept import choose
 from landbridge.api.ngsild.answer import answer, done
 from landbridge.api.ngsild.body import read_body
+from landbridge.api.ngsild.companion import trip_of
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Served
 from landbridge.api.ngsild.parameter import (
     ASKED,
@@ -25,6 +26,7 @@ from landbridge.api.ngsild.parameter import (
 from landbridge.api.ngsild.query_body import read_members
 from landbridge.api.ngsild.question import read_join, read_lifetime, read_query
 from landbridge.errors import InvalidEntity, InvalidQuery, Missing
+from landbridge.federation.reach import Reach
 from landbridge.model.answer import EntityMap
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.query import Selector
@@ -60,9 +62,10 @@ DELETE = Operation(
 class EntityMaps:
     """The operations on entity maps, over one pool and the city's contexts."""
 
-    def __init__(self, pool: Pool, contexts: Contexts) -> None:
+    def __init__(self, pool: Pool, contexts: Contexts, reach: Reach | None = None) -> None:
         self.pool = pool
         self.contexts = contexts
+        self.reach = reach or Reach(pool)
 
     def served(self) -> tuple[Served, ...]:
         return (
@@ -88,8 +91,10 @@ class EntityMaps:
     def made(self, ask: Ask, wanted: Wanted, selectors: tuple[Selector, ...]) -> Response:
         query = read_query(wanted, selectors)
         read_join(wanted, query.where)
-        of = self.pool.map_entities(ask.actor, query, read_lifetime(wanted.parameters))
-        response = answer(wanted, shown(of, wanted), {MAP_HEADER: location_of(of)})
+        trip = trip_of(ask, wanted, query)
+        pool = self.reach.along(trip, wanted.tenant)
+        of = pool.map_entities(ask.actor, query, read_lifetime(wanted.parameters))
+        response = answer(wanted, shown(of, wanted), {MAP_HEADER: location_of(of), **trip.told})
         response.status_code = 201
         return response
 

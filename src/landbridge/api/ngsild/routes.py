@@ -13,6 +13,10 @@ from landbridge.api.ngsild.attribute import Attributes
 from landbridge.api.ngsild.batch import Batches
 from landbridge.api.ngsild.context import ContextServer
 from landbridge.api.ngsild.discovery import Discovery
+from landbridge.api.ngsild.distribution import Distribution
+from landbridge.api.ngsild.distribution_batch import BatchDistribution
+from landbridge.api.ngsild.distribution_discovery import SharedDiscovery
+from landbridge.api.ngsild.distribution_purge import PurgeDistribution
 from landbridge.api.ngsild.entity import Entities
 from landbridge.api.ngsild.entity_map import EntityMaps
 from landbridge.api.ngsild.fault import FAULTS
@@ -46,20 +50,29 @@ class Doors:
 
 def table(pool: Pool, doors: Doors) -> Table:
     """All operations over a pool."""
-    reach = doors.reach or Reach(pool)
+    reach = doors.reach or Reach(pool, contexts=doors.contexts)
+    around = (
+        Distribution(reach, doors.contexts),
+        BatchDistribution(reach, doors.contexts),
+        PurgeDistribution(reach, doors.contexts),
+        SharedDiscovery(reach, doors.contexts),
+    )
     parts = (
-        Entities(pool, doors.contexts),
+        Entities(pool, doors.contexts, reach),
         Provision(pool, doors.contexts),
         Attributes(pool, doors.contexts),
         Batches(pool, doors.contexts),
         Discovery(pool, doors.contexts),
-        EntityMaps(pool, doors.contexts),
+        EntityMaps(pool, doors.contexts, reach),
         SubscriptionServer(pool, doors.contexts, doors.telling),
         Registrations(pool, doors.contexts, reach.registry),
         Identity(reach, doors.contexts),
         ContextServer(doors.kept or KeptContexts(pool, find_nothing), doors.contexts),
     )
-    return Table([served for part in parts for served in part.served()])
+    served = [one for part in parts for one in part.served()]
+    for wider in around:
+        served = [wider.around(one) for one in served]
+    return Table(served)
 
 
 def routes(pool: Pool, doors: Doors) -> list[Route]:
