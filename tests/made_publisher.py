@@ -51,6 +51,7 @@ class Got:
     path: str
     headers: dict[str, str]
     body: Json
+    status: int = 0
 
     @property
     def entities(self) -> list[Json]:
@@ -83,7 +84,7 @@ def receiver(answer: Callable[[Got], int] = lambda got: 200) -> Iterator[Receive
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             got = Got(self.path, dict(self.headers.items()), json.loads(body))
-            status = kept.answer(got)
+            status = got.status = kept.answer(got)
             kept.got.append(got)
             with contextlib.suppress(OSError):
                 self.send_response(status)

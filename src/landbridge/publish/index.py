@@ -33,7 +33,7 @@ def anchors(subscription: Subscription) -> list[dict[str, Any]]:
     for selector in subscription.selectors or (Selector(),):
         narrow = narrowest(subscription, selector)
         found += [{"type": type_, **narrow} for type_ in needed_types(selector.types)]
-    return found
+    return [one for place, one in enumerate(found) if one not in found[:place]]
 
 
 def needed_types(types: Has | And | Or | None) -> list[str]:
@@ -164,9 +164,10 @@ class Bucket:
                 del rows[bisect_left(rows, (value, key))]
                 return
         for table_, place in self.places(anchor):
-            table_[place].pop(key, None)
-            if not table_[place]:
-                del table_[place]
+            hung = table_.get(place, {})
+            hung.pop(key, None)
+            if not hung:
+                table_.pop(place, None)
         self.every.pop(key, None)
 
     def candidates(self, document: Json, touched: Iterable[str]) -> Iterator[Iterable[Key]]:

@@ -73,6 +73,7 @@ class Publisher:
         self.queues: dict[Lane, Queue] = {}
         self.understood: OrderedDict[Key, tuple[Subscription, Any]] = OrderedDict()
         self.buried: dict[Key, int] = {}
+        self.leaving: dict[Lane, Queue] = {}  # of deleted subscriptions, with a call still under way
         self.retries: list[tuple[float, int, Queue]] = []
         self.fresh: list[tuple[Queue, Pending]] = []  # handed out, neither through nor kept
         self.began = 0.0  # when the first of these was
@@ -104,7 +105,8 @@ class Publisher:
         """Send nothing more for a subscription that is deleted."""
         with self.lock:
             self.buried[tenant, id_] = commit
-            queue = self.queues.pop(Lane(SHELF, tenant, id_), None)
+            lane = Lane(SHELF, tenant, id_)
+            queue = self.queues.pop(lane, None) or self.leaving.pop(lane, None)
         if queue is not None:
             self.dispatch.drop(queue, LEAVING)
         self.signal.set()
@@ -208,6 +210,7 @@ class Publisher:
         queue = self.queues.pop(Lane(SHELF, *key), None)
         if queue is not None:
             self.dispatch.drop(queue, 0)
+            self.leaving = {lane: one for lane, one in self.leaving.items() if one.busy} | {queue.lane: queue}
 
     def subscription(self, key: Key) -> tuple[Subscription, Any] | None:
         """A subscription with its compiled conditions; None where it is gone or can no longer be read."""
@@ -250,6 +253,7 @@ class Publisher:
         if found is None:
             standing = delivery.standing(self.store, lane)
             found = Queue(lane, self.target(lane), standing, heard=standing.get("heard", -1))
+            found.behind = bool(delivery.waiting(self.store, lane, -1, 1))  # from before: they come first
             self.queues[lane] = found
         return found
 
@@ -447,7 +451,7 @@ class Publisher:
             queue = self.queue(lane)
             if queue.target is None:
                 queue.target = self.target(lane)
-            if queue.idle:
+            if queue.idle and not any(one[0] is queue for one in self.reports):
                 queue.behind, queue.loaded = True, -1
         self.refill()
         if len(self.queues) > MOST_QUEUES:
