@@ -63,8 +63,9 @@ class Resource:
         request = Request(scope, receive)
         number = request_id(request)
         try:
-            body = await self.body(request) if request.method in WITH_BODY else b""
-            response = await run_in_threadpool(self.perform, request, body)
+            methods = self.chosen(request) if self.chosen else self.methods
+            body = await self.body(request) if request.method in methods and request.method in WITH_BODY else b""
+            response = await run_in_threadpool(self.perform, request, methods, body)
         except LandbridgeError as error:
             response = self.faults.answer(error, number)
         except Exception as error:  # the last guard: whoever asks gets a number, the log the rest
@@ -78,10 +79,9 @@ class Resource:
             raise LengthRequired("The request does not say how long its body is.", hint="Send Content-Length.")
         return unpacked(request, await read_body(request, self.body_limit), self.body_limit)
 
-    def perform(self, request: Request, body: bytes) -> Response:
+    def perform(self, request: Request, methods: Mapping[str, Method], body: bytes) -> Response:
         """Find out who asks, then do it."""
         actor = actor_of(request, self.callers, self.door, reads_abroad=True)
-        methods = self.chosen(request) if self.chosen else self.methods
         if request.method == "OPTIONS":
             return self.options(request, methods)
         method = methods.get("GET" if request.method == "HEAD" else request.method)
@@ -104,12 +104,12 @@ class Resource:
 
     def finish(self, request: Request, response: Response, number: str) -> None:
         """Add what every answer says."""
-        for name, value in (HEADERS | {"X-Request-Id": number}).items():
-            response.headers.setdefault(name, value)
-        for name, pattern in self.echoed.items():
-            given = request.headers.get(name)
-            if given and pattern.match(given):
-                response.headers.setdefault(name, given)
+        echoed = {name: request.headers.get(name, "") for name in self.echoed}
+        told = {name: given for name, given in echoed.items() if self.echoed[name].match(given)}
+        said = {name.lower() for name, _ in response.raw_headers}  # some are spelt as their standard spells them
+        for name, value in (HEADERS | told | {"X-Request-Id": number}).items():
+            if name.lower().encode() not in said:
+                response.headers.append(name, value)
         if self.callers.public is not None and request.method in SAFE:
             response.headers["Access-Control-Allow-Origin"] = "*"  # a browser sends no credentials along then
             response.headers["Access-Control-Expose-Headers"] = "*"
