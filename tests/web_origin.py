@@ -18,6 +18,8 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass
@@ -58,7 +60,9 @@ def web_origin() -> Iterator[WebOrigin]:
         def do_GET(self) -> None:
             split = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(split.query, keep_blank_values=True).items()}
-            request = Request(split.path, query, {name.lower(): text for name, text in self.headers.items()})
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            request = Request(split.path, query, headers, self.command, body)
             origin.seen.append(request)
             reply = origin.answering.get(split.path, lambda _: Reply(b"{}", 404))(request)
             self.send_response(reply.status)
@@ -77,6 +81,8 @@ def web_origin() -> Iterator[WebOrigin]:
                 for piece in reply.pieces:
                     self.wfile.write(piece)
                     self.wfile.flush()
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Say nothing."""

@@ -119,6 +119,60 @@ def test_pages(web: WebOrigin, kind: str) -> None:
     assert pulled(source, batches[-1].cursor) == []  # nothing changed
 
 
+@pytest.mark.parametrize("kind", ["page", "offset", "cursor"])
+def test_an_api_that_is_asked_by_a_body_is_paged_in_it(
+    web: WebOrigin, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page and the size stand where the API looks for them, as numbers; nothing of it stands in the address."""
+    monkeypatch.setenv("API_KEY", "secret")
+    asked: list[Any] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(json.loads(request.body))
+        here = asked[-1]["pages"].get("at", 0)
+        number = int(here) if kind == "cursor" else here - 1 if kind == "page" else here // 3
+        found: dict[str, Any] = {"data": STATIONS[3 * number : 3 * number + 3]}
+        return document(found | ({"next": str(number + 1)} if kind == "cursor" and number < 2 else {}))
+
+    body = {"query": "stations", "key": "${API_KEY}", "pages": {"size": 1}, "only": ["a", "${API_KEY}"]}
+    options = {"page_parameter": "pages.at", "size_parameter": "pages.size", "page_size": 3, "next_path": "next"}
+    address = web.on("/q", answer)
+    source = opened(address, method="post", body=body, paging=kind, path="data", **options)
+    batches = pulled(source)
+    assert [row["id"] for row in rows(batches)] == [1, 2, 3, 4, 5, 6, 7]
+    firsts = {"page": {"at": 1}, "offset": {"at": 0}, "cursor": {}}[kind]
+    assert asked[0] == {**body, "key": "secret", "only": ["a", "secret"], "pages": {"size": 3, **firsts}}
+    assert asked[1]["pages"]["at"] == {"page": 2, "offset": 3, "cursor": "1"}[kind]
+    assert {(one.method, *one.query, one.headers["content-type"]) for one in web.seen} == {("POST", "application/json")}
+    assert pulled(source, batches[-1].cursor) == []
+
+
+def test_a_text_is_sent_as_it_is_and_what_is_new_is_asked_for_in_a_table(web: WebOrigin) -> None:
+    address = web.on("/t", lambda request: document([{"said": request.body.decode(), "at": "2024-01-02"}]))
+    kind = {"Content-Type": "application/sparql-query"}
+    assert rows(pulled(opened(address, method="post", body="select *", headers=kind)))[0]["said"] == "select *"
+    assert web.seen[-1].headers["content-type"] == kind["Content-Type"]
+    new = opened(address, method="post", body={"q": 1}, since_parameter="filter.since", since_field="at")
+    first = pulled(new)
+    assert rows(first)[0]["said"] == '{"q":1}'
+    assert rows(pulled(new, first[-1].cursor))[0]["said"] == '{"q":1,"filter":{"since":"2024-01-02"}}'
+
+
+def test_a_body_goes_to_the_declared_host_alone(web: WebOrigin) -> None:
+    with web_origin() as other:
+        there = other.on("/there", lambda request: document([{"method": request.method, "body": len(request.body)}]))
+        stays = web.on("/stays", lambda _: Reply(status=307, headers={"Location": there}))
+        seen = web.on("/seen", lambda _: Reply(status=303, headers={"Location": "/after"}))
+        web.on("/after", lambda request: document([{"method": request.method, "body": len(request.body)}]))
+        with pytest.raises(Refused):
+            pulled(opened(stays, method="post", body={"a": 1}))
+        assert other.seen == []
+        assert rows(pulled(opened(seen, method="post", body={"a": 1}))) == [{"method": "GET", "body": 0}]
+        host = there.removeprefix("http://").removesuffix("/there")
+        allowed = opened(stays, method="post", body={"a": 1}, hosts=[host])
+        assert rows(pulled(allowed)) == [{"method": "POST", "body": 7}]
+
+
 def test_a_page_that_repeats_or_leads_in_a_circle_is_told(web: WebOrigin) -> None:
     same = web.on("/same", lambda _: document([{"a": 1}]))
     with pytest.raises(Invalid, match="Page 2 is the same as the page before"):
@@ -324,6 +378,9 @@ def test_stop_ends_a_pull(web: WebOrigin) -> None:
         ({"since_parameter": "s"}, "need each other"),
         ({"headers": {"X": "a\nb"}}, "."),
         ({"tries": 0}, "whole number from 1"),
+        ({"method": "put"}, "get, post"),
+        ({"body": {"a": 1}}, "a GET has none"),
+        ({"method": "post", "body": 7}, "a table or a text"),
     ],
 )
 def test_wrong_settings_are_told(options: dict[str, Any], said: str) -> None:

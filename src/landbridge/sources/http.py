@@ -19,10 +19,11 @@ import httpx
 import pyarrow as pa
 
 from landbridge.errors import Invalid, InvalidSettings
-from landbridge.sources import csv, csv_layout, http_page, location
+from landbridge.sources import csv, csv_layout, http_body, http_page, location
 from landbridge.sources.contract import Batch, Cursor, Declaration, Source
 from landbridge.sources.csv_layout import read_form
 from landbridge.sources.declaration import Keys
+from landbridge.sources.http_body import Body, read_body
 from landbridge.sources.http_fetch import Answer, Bounds, Fetcher
 from landbridge.sources.http_page import Paging, read_paging
 from landbridge.sources.http_record import Newest, Page, page_digest
@@ -34,6 +35,7 @@ OPTIONS: dict[str, str] = {
     "address": "the http(s) address; `${NAME}` stands for a variable of the environment",
     "headers": "headers of each request, such as `Authorization`; `${NAME}` stands for a variable of the environment",
     "parameters": "parameters of the query, added to those of the address; `${NAME}` as above",
+    **http_body.OPTIONS,
     "format": "json (default), jsonl or csv",
     "path": "where the records are in the JSON document, such as `data.stations`; default: the document",
     "columns": "columns whose kind is fixed: name to text, double, integer, boolean or json",
@@ -63,6 +65,7 @@ class Wanted:
     since: tuple[str, str, Any] | None  # parameter, field, start
     paging: Paging
     bounds: Bounds
+    body: Body
 
 
 @dataclass
@@ -98,16 +101,25 @@ def read_options(declaration: Declaration) -> Wanted:
         raise InvalidSettings(f"`address` or `headers` cannot be sent: {type(error).__name__}.", where=where) from None
     if not url.host:
         raise InvalidSettings("`address` names no host.", where=where)
+    since, paging = read_since(keys), read_paging(keys)
     return Wanted(
         address.split("?")[0], url, secret["headers"], keys.choice("format", ("json", "jsonl", "csv")),
         tuple(path.split(".")) if path else (), declared_columns(declaration.options.get("columns", {}), where),
-        frozenset(keys.texts("hosts")), read_since(keys), read_paging(keys),
+        frozenset(keys.texts("hosts")), since, paging,
         Bounds(
             int(keys.number("max_megabytes", 8192, 0.001, 1_048_576) * MEGABYTE),
             keys.number("max_seconds", 600.0, 0.01, 86_400), keys.number("stall_seconds", 30.0, 0.01, 3_600),
             keys.whole("tries", 4, 1, 20) or 1, keys.number("wait_seconds", 60.0, 0, 86_400),
         ),
+        read_body(keys, inside(paging, since)),
     )  # fmt: skip
+
+
+def inside(paging: Paging, since: tuple[str, str, Any] | None) -> dict[str, bool]:
+    """The parameters that a body has in place of the address, and whether each is a number."""
+    found = {paging.page_parameter: paging.kind != "cursor"} if paging.kind in ("page", "offset", "cursor") else {}
+    found |= {paging.size_parameter: True} if paging.size_parameter else {}
+    return found | ({since[0]: False} if since else {})
 
 
 def filled(keys: Keys, name: str, where: str) -> dict[str, str]:
@@ -168,8 +180,8 @@ class HttpSource:
         """Fetch every page to disk."""
         wanted, paging = self.wanted, self.wanted.paging
         fetcher = Fetcher(
-            wanted.address, wanted.url, wanted.hosts, wanted.headers, wanted.bounds, self.ended
-        )  # fmt: skip
+            wanted.address, wanted.url, wanted.hosts, wanted.headers, wanted.bounds, self.ended, wanted.body
+        )
         fetched, digest, seen = Fetched(), blake2b(digest_size=16), set[str]()
         url: httpx.URL | None = paging.first(self.since_url(cursor))
         with fetcher.client:
@@ -185,7 +197,7 @@ class HttpSource:
                 url = self.following(url, answer, len(fetched.pages))
                 if url is not None:
                     fetcher.check_next(url)
-                elif len(fetched.pages) == 1:
+                elif len(fetched.pages) == 1 and wanted.body.method == "GET":
                     fetched.marks = {key: answer.headers[key] for key in CONDITIONS.values() if key in answer.headers}
         if len(fetched.pages) > 1:
             self.notes.append(f"{wanted.address}: {len(fetched.pages)} pages.")

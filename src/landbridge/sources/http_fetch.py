@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 
 from landbridge.errors import Refused, TooMuch, Unreachable
+from landbridge.sources.http_body import Body
 from landbridge.sources.location import HOPS, MEGABYTE, refuse_private, refuse_private_peer, web_page
 
 BUSY = frozenset({429, 500, 502, 503, 504})
+SEE_OTHER = frozenset({301, 302, 303})  # redirects after which a POST goes on as a GET
 HINTS = {
     401: "The token is missing or wrong: see `headers`.",
     403: "The token does not allow it, or the address is closed to machines.",
@@ -57,6 +59,7 @@ class Fetcher:
     headers: Mapping[str, str]
     bounds: Bounds
     stopped: threading.Event
+    body: Body
     client: httpx.Client = field(init=False)
     ends: float = field(init=False)
     size: int = 0
@@ -98,13 +101,19 @@ class Fetcher:
 
     def follow(self, url: httpx.URL, path: Path, conditions: Mapping[str, str]) -> Answer | httpx.Response:
         """Follow redirects to an answer and save it; a busy address's answer is given back as it is."""
+        method, url, content, of_content = self.body.request(url)
         for _ in range(HOPS):
             ours = self.is_ours(url)
             if not ours:
                 refuse_private(url, self.where)
-            sent = {**(self.headers if ours else {}), **conditions}
-            with self.client.stream("GET", url, headers=sent) as answer:
+            if content is not None and not ours:
+                raise Refused(f"The address redirects to {url.host}, which is not told what the body asks.",
+                              where=self.where, hint=f'If that is right, declare  hosts = ["{url.host}"].')  # fmt: skip
+            sent = {**of_content, **(self.headers if ours else {}), **conditions}
+            with self.client.stream(method, url, headers=sent, content=content) as answer:
                 if answer.has_redirect_location:
+                    if answer.status_code in SEE_OTHER:
+                        method, content, of_content = "GET", None, {}
                     url = url.join(answer.headers["location"])
                     if url.scheme not in ("http", "https"):
                         raise Refused(f"The address redirects to {url.scheme}:, which is not followed.",
