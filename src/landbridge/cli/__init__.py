@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("landbridge.cli.explain:explain", "Say where a value came from, down to the row."),
     "rejects": ("landbridge.cli.rejects:rejects", "List the rows that could not be taken, and try them again."),
     "disagreements": ("landbridge.cli.disagreements:disagreements", "List where departments differ."),
+    "notifications": (
+        "landbridge.cli.notifications:notifications",
+        "List the notifications that no receiver took, and send them again.",
+    ),
     "token": ("landbridge.cli.token:token", "Create, list and revoke the tokens of people and programs."),
     "completion": ("landbridge.cli.completion:completion", "Print the completion script of a shell."),
 }

@@ -26,6 +26,7 @@ from landbridge.model.answer import (
     TypeSummary,
 )
 from landbridge.model.query import Query
+from landbridge.pool.dead_letter import DeadLetter
 
 
 class Reading(Protocol):
@@ -67,6 +68,14 @@ class City:
     tenant: str = ""
 
 
+class Letters(Protocol):
+    """Notifications that were given up, as `pool.dead_letter` has them."""
+
+    def listed(self, actor: Actor, limit: int = 100, offset: int = 0) -> tuple[Sequence[DeadLetter], int]: ...
+    def replay(self, actor: Actor, subscription: str | None = None, notification: str | None = None) -> int: ...
+    def drop(self, actor: Actor, subscription: str | None = None, notification: str | None = None) -> int: ...
+
+
 def no_replay(source: str, reason: str) -> str:
     """Stand in where nothing replays: say so."""
     return ""
@@ -80,11 +89,13 @@ class Doors:
     `sign_in`: the actor that a token speaks for, None where it is unknown.
     `live`: changes from a commit number on, as they come.
     `replay`: map the rejected rows of (source, reason) again; gives a sentence for people.
+    `letters`: notifications that were given up.
     """
 
     actor_of: Callable[[Request], Actor]
     sign_in: Callable[[str], Actor | None]
     live: Callable[[int], AsyncIterator[Change]]
     replay: Callable[[str, str], object] = no_replay
+    letters: Letters | None = None
     policy: Policy = field(default_factory=Policy)
     clock: Callable[[], float] = time.time  # seconds since 1970, for "5 minutes ago"

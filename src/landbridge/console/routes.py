@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from landbridge.console import entity, find, mapdata, moment, overview, quality, sign, source, stream
+from landbridge.console import entity, find, letter, mapdata, moment, overview, quality, sign, source, stream
 from landbridge.console.asset import ADDRESS, load_assets, serve_asset
 from landbridge.console.figure import number_text, plain, short_id
 from landbridge.console.language import Language, load_languages
@@ -95,6 +95,7 @@ def console_routes(console: Console) -> list[Route]:
         "/sources/{name}": source.source,
         "/disagreements": quality.disagreements,
         "/rejects": quality.rejects,
+        "/notifications": letter.letters,
         "/console/map.geojson": mapdata.map_features,
         "/console/card": entity.card,
     }
@@ -103,6 +104,7 @@ def console_routes(console: Console) -> list[Route]:
         Route("/console/live", partial(stream.live, console), methods=["GET"]),
         *(Route(path, reading(console, view), methods=["GET"]) for path, view in pages.items()),
         Route("/rejects/replay", posting(console, quality.replay), methods=["POST"]),
+        Route("/notifications/decide", posting(console, letter.decide), methods=["POST"]),
         Route("/sign-in", reading(console, sign.sign_in_page, open_to_all=True), methods=["GET"]),
         Route("/sign-in", posting(console, sign.sign_in, open_to_all=True), methods=["POST"]),
         Route("/sign-out", posting(console, sign.sign_out, open_to_all=True), methods=["POST"]),
