@@ -11,6 +11,8 @@ from landbridge.model.column import RowPlan
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from landbridge.model.block import Ready
+
 KEY, HASH, ROW = "_key", "_hash", "_row"
 
 
@@ -33,11 +35,12 @@ class Raw:
     """The source rows behind a delivery.
 
     `take` gives them by row number, in that order; `place` names where they are: ("admin.csv", "line") and,
-    by row number, the number that people count.
+    by row number, the number that people count. `ready`: gives those that are packed already (see `model.block`).
     """
 
     take: Callable[[Sequence[int]], pa.RecordBatch]
     place: Callable[[Sequence[int]], tuple[list[str], str, list[int]]]  # (origin per row, unit, number per row)
+    ready: Ready | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from landbridge.errors import InvalidMapping
 from landbridge.governance.policy import Actor
 from landbridge.model.answer import RunRecord
+from landbridge.model.block import Block
 from landbridge.model.claim import Claims
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import HASH, KEY, ROW, Counts, Delivery, SourceFacts
@@ -201,30 +202,32 @@ class Ingest:
                         hint="Leave the datasetId out: each source's claim has its own.",
                     )
 
-    def blocks(self, prepared: Prepared) -> list[tuple[int, int, bytes]]:
-        """The source rows behind the rows that are written."""
+    def blocks(self, prepared: Prepared) -> list[Block]:
+        """The source rows behind the rows that are written: as the source has them packed, where it has just these."""
         source = prepared.delivery.raw
         if source is None:
             return []
         found = prepared.rows.column(ROW).drop_null().to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         if not (found[1:] > found[:-1]).all():
             found = np.unique(found)
-        wanted: list[int] = found.tolist()
+        mapping, left = prepared.delivery.mapping, pa.array(found)
+        blocks, left = ([], left) if source.ready is None else source.ready(left, mapping)
+        wanted: list[int] = left.to_pylist()
         if not wanted:
-            return []
+            return blocks
         rows = source.take(wanted)
         rows = rows.select([name for name in rows.schema.names if name not in self.source.never_store])
         origins, unit, counted = source.place(wanted)
-        mapping, made = prepared.delivery.mapping, None
+        made = None
         if "/mapping/" in mapping:  # one of several that may read the same row
             made = raw.Made([plan.value.name for plan in prepared.plans], raw.ids_by_row(prepared.rows))
-        return list(raw.blocks(rows, wanted, origins, unit, counted, mapping, made))
+        return [*blocks, *raw.blocks(rows, wanted, origins, unit, counted, mapping, made)]
 
     def keep(
         self,
         transaction: SqliteTransaction,
         deliveries: Sequence[Delivery],
-        blocks: Sequence[tuple[int, int, bytes]],
+        blocks: Sequence[Block],
         keys: Any,
         hashes: Any,
     ) -> None:

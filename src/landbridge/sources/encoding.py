@@ -82,10 +82,15 @@ def utf8_pieces(path: Path, encoding: str, name: str, declared: bool, size: int 
     Raises Invalid with the line where the bytes do not fit the encoding.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
-    line = 1
+    line, begun = 1, False
     with path.open("rb") as file:
         while True:
             piece = file.read(size)
+            if begun and piece and encoding == "utf-8" and piece.isascii() and not decoder.getstate()[0]:
+                yield piece  # most pieces of most files: there is nothing to read or to write anew
+                line += piece.count(b"\n")
+                continue
+            begun = True
             try:
                 text = decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ A source that yields nothing, rejects too much or breaks an expectation that mus
 knew before stays. Memory is bounded by a few batches, whatever the size of the source.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from landbridge.errors import Failed
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import Delivery, RejectedRow
 from landbridge.sources.contract import Batch, Cursor, Declaration
-from landbridge.sources.mapping.mapper import Mapped, Mapper, open_mapper
+from landbridge.sources.mapping.mapper import Mapped, Mapper
 from landbridge.sources.rejected import RejectSpool
-from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
+from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered, one
 
-DELIVERY_ROWS = 65_536  # rows of one commit
+DELIVERY_ROWS = 60_000  # rows of one commit, at least where there are so many
+MAPPED_ROWS, MAPPED_SIZE = 65_536, 8_388_608  # rows and bytes that are mapped together at most
+AHEAD = 8  # batches that are read before the mapping's process is there
+Rows = tuple[str, pa.RecordBatch]  # a table's name, some of its rows with their numbers
 REJECTS = 5_000  # rejected rows of one commit
 Expand = Callable[[str], str]
 NO_PLAN = RowPlan((), observed_at=False, scope=False, row=False)
@@ -87,7 +91,6 @@ class Gathered:
         """Close the files; the folder is the caller's to remove."""
         for spool in (self.rows, self.mapped, self.rejects):
             spool.close()
-        self.rows.end()
 
     def progress(self, phase: str, written: int = 0) -> Progress:
         return Progress(self.declaration.name, phase, self.read, self.mapped.rows, written, self.rejects.count)
@@ -96,8 +99,12 @@ class Gathered:
 def start(declaration: Declaration, folder: Path) -> Gathered:
     """An empty pull that will wait in this folder."""
     never = frozenset(declaration.never_store)
+    alone = f"{declaration.name}/mapping.sql" if (declaration.folder / "mapping.sql").exists() else None
     return Gathered(
-        declaration, RowSpool(folder, never), MappedSpool(folder), RejectSpool(folder / "rejects.jsonl", never)
+        declaration,
+        RowSpool(folder, never, mapping=alone),
+        MappedSpool(folder),
+        RejectSpool(folder / "rejects.jsonl", never),
     )
 
 
@@ -107,6 +114,7 @@ def gather(pull: Gathered, batches: Iterable[Batch], known: str | None, tell: Te
     `known`: the mark of the last pull. Where there is one the source is read through before anything is mapped, since
     an unchanged file costs a tenth of a mapped one; then `same` is set. Raises what the source or the mapping raises.
     """
+    pull.rows.keeps_all = known is not None
     arriving = arrive(pull, batches, tell)
     if known is not None:
         for _ in arriving:
@@ -119,8 +127,10 @@ def gather(pull: Gathered, batches: Iterable[Batch], known: str | None, tell: Te
     first = next(arriving, None)
     if first is None:
         return
-    with open_mapper(pull.declaration) as mapper:
-        pull_through(pull, mapper, first, arriving, tell)
+    with Mapper(pull.declaration) as mapper:
+        held = read_ahead(mapper, first, arriving)
+        mapper.open()
+        pull_through(pull, mapper, together(itertools.chain(held, arriving)), tell)
     for spool in (pull.rows, pull.mapped):
         spool.close()
 
@@ -138,15 +148,33 @@ def arrive(pull: Gathered, batches: Iterable[Batch], tell: Tell) -> Iterator[tup
         yield batch.table, numbered(batch.rows, stretch)
 
 
-def pull_through(
-    pull: Gathered,
-    mapper: Mapper,
-    first: tuple[str, pa.RecordBatch],
-    arriving: Iterator[tuple[str, pa.RecordBatch]],
-    tell: Tell,
-) -> None:
+def read_ahead(mapper: Mapper, first: Rows, arriving: Iterator[Rows]) -> list[Rows]:
+    """Some batches, read while the mapping's process starts."""
+    held = [first]
+    while len(held) < AHEAD and not mapper.started and (rows := next(arriving, None)) is not None:
+        held.append(rows)
+    return held
+
+
+def together(arriving: Iterable[Rows]) -> Iterator[Rows]:
+    """Batches of one table and shape joined to larger ones: each that is mapped costs a planning of the SELECT."""
+    held: list[pa.RecordBatch] = []
+    named = ""
+    for table, rows in arriving:
+        count, size = sum(part.num_rows for part in held), sum(part.nbytes for part in held)
+        if held and (
+            named != table or held[0].schema != rows.schema or count + rows.num_rows > MAPPED_ROWS or size > MAPPED_SIZE
+        ):
+            yield named, one(held)
+            held = []
+        named = table
+        held.append(rows)
+    if held:
+        yield named, one(held)
+
+
+def pull_through(pull: Gathered, mapper: Mapper, arriving: Iterator[Rows], tell: Tell) -> None:
     """Map batch after batch, then what looks over all of them."""
-    keep(pull, mapper.feed(*first))
     for table, rows in arriving:
         keep(pull, mapper.feed(table, rows))
         tell(pull.progress("reading"))
@@ -207,7 +235,7 @@ def described(result: Mapping[str, Any]) -> str:
 
 def deliveries(pull: Gathered, expand: Expand) -> Iterator[tuple[Delivery, ...]]:
     """The judged pull as the pool takes it, a commit's worth at a time, rejects among the rows."""
-    raw, rejects, read = pull.rows.rows.raw(), reject_parts(pull), pull.read
+    raw, rejects, read = pull.rows.raw(), reject_parts(pull), pull.read
     for chunk in pull.mapped.chunks(DELIVERY_ROWS):
         yield (
             Delivery(

@@ -4,22 +4,23 @@ A whole pull must not touch the pool before it is known to be good, and must not
 here is written once, in order, and read back in the same order, a stretch at a time.
 """
 
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
+from landbridge.model.block import RESERVED, ROWS, Block, pack, unpack
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import Raw
 from landbridge.sources.contract import ROW, Batch
-
-PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
+from landbridge.sources.mapping import wire
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class Stretch:
     unit: str
     start: int  # the number that people count for `first`, where `numbers` is None
     numbers: pa.Int64Array | None
-    file: int  # which table's spool
-    place: int  # which batch of it
+    place: int = 0  # which block of a spool
 
 
 class Numbering:
@@ -43,13 +43,13 @@ class Numbering:
         self.rows = 0
         self.counted: dict[str, int] = {}
 
-    def stretch(self, batch: Batch, file: int = 0, place: int = 0) -> Stretch:
+    def stretch(self, batch: Batch) -> Stretch:
         """The numbers of this batch's rows."""
         first, count = self.rows, batch.rows.num_rows
         start = self.counted.get(batch.origin, 0) + 1
         self.rows += count
         self.counted[batch.origin] = start - 1 + count
-        return Stretch(first, first + count - 1, batch.origin, batch.unit, start, batch.numbers, file, place)
+        return Stretch(first, first + count - 1, batch.origin, batch.unit, start, batch.numbers)
 
 
 def numbered(rows: pa.RecordBatch, stretch: Stretch) -> pa.RecordBatch:
@@ -149,62 +149,131 @@ def held_rows(stretch: Stretch, rows: pa.RecordBatch, never_store: frozenset[str
     return held
 
 
-class RowSpool:
-    """The rows of a whole pull on disk, one file for each shape of table; read back once `close` was called."""
+class Bodies:
+    """Packed rows in one file, each found by its number."""
 
-    def __init__(self, folder: Path, never_store: frozenset[str]) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ends = [0]
+        self.file: BinaryIO | None = None
+
+    def add(self, body: bytes) -> None:
+        if self.file is None:
+            self.file = self.path.open("wb")
+        self.file.write(body)
+        self.ends.append(self.ends[-1] + len(body))
+
+    def read(self, number: int) -> bytes:
+        """One body; reading may begin once `close` was called."""
+        size = self.ends[number + 1] - self.ends[number]
+        if not size:
+            return b""
+        with self.path.open("rb", buffering=0) as file:  # not mapped: its pages would count as our memory
+            return os.pread(file.fileno(), size, self.ends[number])
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+
+class RowSpool:
+    """The rows of a whole pull on disk, packed as the pool keeps them; read back once `close` was called.
+
+    `again`: whether all columns are to be read again, with those that are never stored: these have their own file.
+    `mapping`: the one mapping that reads them all, where there is one alone.
+    """
+
+    def __init__(
+        self, folder: Path, never_store: frozenset[str], again: bool = True, mapping: str | None = None
+    ) -> None:
         self.rows = Rows(self.load, never_store)
+        self.never_store = never_store
+        self.keeps_all = again
+        self.mapping = mapping
         self.tables: list[str] = []
-        self.folder = folder
-        self.schemas: list[pa.Schema] = []
-        self.writers: list[Any] = []
-        self.counts: list[int] = []
-        self.readers: dict[int, Any] = {}
-        self.files: list[Any] = []
+        self.names: list[list[str]] = []  # all columns of each block, in their order
+        self.packed, self.aside = Bodies(folder / "rows.blocks"), Bodies(folder / "aside.blocks")
         self.last: tuple[Stretch, pa.RecordBatch] | None = None
 
     def write(self, batch: Batch, numbering: Numbering) -> Stretch:
         """Keep a batch's rows and number them."""
-        rows = batch.rows
-        if rows.schema not in self.schemas:
-            self.schemas.append(rows.schema)
-            self.writers.append(pa.ipc.new_file(str(self.path(len(self.counts))), rows.schema, options=PACKED))
-            self.counts.append(0)
-        file = self.schemas.index(rows.schema)
-        stretch = numbering.stretch(batch, file, self.counts[file])
-        self.writers[file].write(rows)
-        self.counts[file] += 1
-        self.rows.add(stretch)
-        self.tables.append(batch.table)
-        return stretch
-
-    def path(self, file: int) -> Path:
-        return self.folder / f"rows-{file}.arrow"
+        whole = numbering.stretch(batch)
+        kept = kept_columns(batch.rows, self.never_store)
+        names = batch.rows.schema.names
+        hidden = [name for name in names if name in self.never_store or name in RESERVED]
+        for start in range(0, max(batch.rows.num_rows, 1), ROWS):
+            rows = kept.slice(start, ROWS)
+            stretch = part_of(whole, start, rows.num_rows, len(self.tables))
+            self.packed.add(packed(rows, stretch, self.mapping or ""))
+            self.aside.add(
+                wire.pack(batch.rows.select(hidden).slice(start, ROWS)) if hidden and self.keeps_all else b""
+            )
+            self.names.append(self.names[-1] if self.names and self.names[-1] == names else names)
+            self.rows.add(stretch)
+            self.tables.append(batch.table)
+        return whole
 
     def close(self) -> None:
         """End writing; reading may begin."""
-        while self.writers:
-            self.writers.pop().close()
-
-    def end(self) -> None:
-        """End reading."""
-        self.readers.clear()
-        while self.files:
-            self.files.pop().close()
+        self.packed.close()
+        self.aside.close()
 
     def again(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Each batch as it was written: its table, and its rows with their numbers."""
         for table, stretch in zip(self.tables, self.rows.stretches, strict=True):
-            yield table, numbered(self.load(stretch), stretch)
+            rows, aside = self.load(stretch), self.aside.read(stretch.place)
+            if aside:
+                hidden = one(wire.unpack(aside).to_batches())
+                columns = {name: part.column(name) for part in (rows, hidden) for name in part.schema.names}
+                rows = pa.RecordBatch.from_pydict({name: columns[name] for name in self.names[stretch.place]})
+            yield table, numbered(rows, stretch)
 
     def load(self, stretch: Stretch) -> pa.RecordBatch:
         if self.last is None or self.last[0] is not stretch:
-            if stretch.file not in self.readers:
-                # read, not mapped: mapped pages of a large spool would count as this process's memory
-                self.files.append(pa.OSFile(str(self.path(stretch.file))))
-                self.readers[stretch.file] = pa.ipc.open_file(self.files[-1])
-            self.last = (stretch, self.readers[stretch.file].get_batch(stretch.place))
+            table = unpack(self.packed.read(stretch.place)).drop_columns(list(RESERVED))
+            self.last = (stretch, one(table.to_batches()) if table.num_rows else empty(table.schema))
         return self.last[1]
+
+    def raw(self) -> Raw:
+        """These rows as the pool asks for them."""
+        return replace(self.rows.raw(), ready=self.ready)
+
+    def ready(self, wanted: pa.Int64Array, mapping: str) -> tuple[list[Block], pa.Int64Array]:
+        """The blocks of which all rows are among the wanted ones, and the wanted rows of other blocks."""
+        if mapping != self.mapping:
+            return [], wanted
+        numbers = wanted.to_numpy()
+        blocks, left = [], np.ones(len(numbers), bool)
+        at = 0
+        while at < len(numbers):
+            place = bisect_right(self.rows.firsts, int(numbers[at])) - 1
+            stretch = self.rows.stretches[place]
+            end = int(np.searchsorted(numbers, stretch.last, "right"))
+            if end - at == stretch.last - stretch.first + 1:
+                blocks.append(Block(stretch.first, stretch.last, self.packed.read(stretch.place)))
+                left[at:end] = False
+            at = max(end, at + 1)
+        return blocks, wanted if left.all() else pa.array(numbers[left])
+
+
+def part_of(whole: Stretch, start: int, count: int, place: int) -> Stretch:
+    """Some rows of a stretch as one of its own."""
+    numbers = None if whole.numbers is None else whole.numbers.slice(start, count)
+    first = whole.first + start
+    return Stretch(first, first + count - 1, whole.origin, whole.unit, whole.start + start, numbers, place)
+
+
+def packed(rows: pa.RecordBatch, stretch: Stretch, mapping: str) -> bytes:
+    """Rows as a block."""
+    count = rows.num_rows
+    numbers = pa.array(np.arange(stretch.first, stretch.first + count), pa.int64())
+    origins = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([stretch.origin]))
+    if stretch.numbers is None:
+        counted = pa.array(np.arange(stretch.start, stretch.start + count), pa.int64())
+    else:
+        counted = stretch.numbers.fill_null(0)
+    return pack(rows, numbers, origins, counted, {"unit": stretch.unit, "mapping": mapping})
 
 
 @dataclass(frozen=True)
@@ -230,7 +299,7 @@ class MappedSpool:
         shape = (mapping, plan, rows.schema)
         if shape not in self.shapes:
             self.shapes.append(shape)
-            self.writers.append(pa.ipc.new_stream(str(self.path(len(self.writers))), rows.schema, options=PACKED))
+            self.writers.append(pa.ipc.new_stream(str(self.path(len(self.writers))), rows.schema))
         self.writers[self.shapes.index(shape)].write(rows)
         self.rows += rows.num_rows
 

@@ -1,8 +1,7 @@
-"""Source rows as they were, kept for whoever asks where a value comes from: blocks of rows, packed as Arrow streams.
+"""Source rows as they were, kept for whoever asks where a value comes from: blocks of rows (`model.block`).
 
-A block holds rows of one run in the order of their numbers, beside each the place that people know it by. Where
-several mapping files may read one row, a block also tells what its own mapping made of each: which entities and which
-attributes, so that a value leads to the mapping that it is from.
+Where several mapping files may read one row, a block also tells what its own mapping made of each: which entities and
+which attributes, so that a value leads to the mapping that it is from.
 """
 
 import json
@@ -12,9 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ROWS = 8_192  # rows of a block
-PACKED = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
-ROW, ORIGIN, NUMBER, IDS = "_row", "_origin", "_number", "_ids"
+from landbridge.model.block import IDS, NUMBER, ORIGIN, ROW, ROWS, Block, pack, unpack
 
 
 class Made(NamedTuple):
@@ -46,36 +43,27 @@ def blocks(
     counted: Sequence[int],
     mapping: str,
     made: Made | None = None,
-) -> Iterator[tuple[int, int, bytes]]:
-    """Pack rows whose `numbers` ascend; yields each block's first and last number and its body.
-
-    `origins` and `counted` say where people find each row.
-    """
-    own = [name for name in rows.schema.names if name not in (ROW, ORIGIN, NUMBER)]
-    arrays = [rows.column(name) for name in own]
-    arrays += [
-        pa.array(numbers, pa.int64()),
-        pa.array(origins, pa.string()).dictionary_encode(),
-        pa.array(counted, pa.int64()),
-    ]
+) -> Iterator[Block]:
+    """Pack rows whose `numbers` ascend; `origins` and `counted` say where people find each row."""
     told = {"unit": unit, "mapping": mapping}
     if made is not None:
-        arrays.append(made.ids)
         told["attributes"] = json.dumps(list(made.attributes))
-    names = [*own, ROW, ORIGIN, NUMBER, *([] if made is None else [IDS])]
-    table = pa.Table.from_arrays(arrays, names=names).replace_schema_metadata(told)
     for start in range(0, len(numbers), ROWS):
-        part = table.slice(start, ROWS)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, part.schema, options=PACKED) as writer:
-            writer.write_table(part, max_chunksize=ROWS)
-        yield numbers[start], numbers[min(start + ROWS, len(numbers)) - 1], sink.getvalue().to_pybytes()
+        part = slice(start, start + ROWS)
+        body = pack(
+            rows.slice(start, ROWS),
+            pa.array(numbers[part], pa.int64()),
+            pa.array(origins[part], pa.string()).dictionary_encode(),
+            pa.array(counted[part], pa.int64()),
+            told,
+            None if made is None else made.ids.slice(start, ROWS),
+        )
+        yield Block(numbers[start], numbers[min(start + ROWS, len(numbers)) - 1], body)
 
 
 def find_row(body: bytes, row: int) -> RawRow | None:
     """The row of this number in a block, None where it is not there."""
-    with pa.ipc.open_stream(body) as reader:
-        table = reader.read_all()
+    table = unpack(body)
     at = table.column(ROW).index(row).as_py()
     if at < 0:
         return None

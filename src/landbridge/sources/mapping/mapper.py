@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from landbridge.sources.mapping.reference import read_references
 from landbridge.sources.mapping.wire import Header, pack, receive, send, unpack
 
 AHEAD = 1  # batches that the child may have before their rows are asked for
+PIPE = 1_048_576  # bytes that a pipe holds, so that neither side waits for each small part of a batch
 Frame = tuple[Header, bytes] | None
 NOTHING = pa.RecordBatch.from_pylist(
     [],
@@ -114,6 +115,7 @@ class Mapper:
 
     def __init__(self, declaration: Declaration, *, whole: bool = True) -> None:
         self.declaration = declaration
+        self.whole = whole
         self.results: list[dict[str, Any]] = []  # of the expectations, after `finish`
         self.failed: pa.Table | None = None
         self.dropped: list[Rejected] = []  # rows that an expectation left out
@@ -130,13 +132,14 @@ class Mapper:
             [sys.executable, "-m", "landbridge.sources.mapping.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pipesize=PIPE,
             env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"},  # its own pool reserves address space
         )
         self.threads = [threading.Thread(target=work, daemon=True) for work in (self.read_answers, self.write_orders)]
         for thread in self.threads:
             thread.start()
         try:
-            self.open(whole)
+            self.begin()
         except BaseException:
             self.close()
             raise
@@ -189,23 +192,31 @@ class Mapper:
 
     # --- the work --------------------------------------------------------------------------------------------
 
-    def open(self, whole: bool) -> None:
+    def begin(self) -> None:
+        """Send the mapping's texts; the child needs some time to start, and `open` waits for it."""
         declaration = self.declaration
-        texts = mapping_texts(declaration)
-        answer = self.ask(
-            {
-                "kind": "open",
-                "memory": declaration.memory,
-                "spill": str(Path(self.folder.name) / "spill"),
-                "time_zone": declaration.time_zone,
-                "ambiguous": declaration.ambiguous_time,
-                "references": list(declaration.tables),
-                "expectations": [dict(expectation) for expectation in declaration.expectations],
-                "whole": whole,
-                "files": texts,
-            }
-        )
-        described = answer["files"]
+        opening = {
+            "kind": "open",
+            "memory": declaration.memory,
+            "spill": str(Path(self.folder.name) / "spill"),
+            "time_zone": declaration.time_zone,
+            "ambiguous": declaration.ambiguous_time,
+            "references": list(declaration.tables),
+            "expectations": [dict(expectation) for expectation in declaration.expectations],
+            "whole": self.whole,
+            "files": mapping_texts(declaration),
+        }
+        self.orders.put((opening, b""))
+
+    @property
+    def started(self) -> bool:
+        """Whether `open` would not have to wait."""
+        return not self.answers.empty()
+
+    def open(self) -> None:
+        """Wait for what the child says of the mapping; raises InvalidMapping with the place of the mistake."""
+        declaration, whole = self.declaration, self.whole
+        described = self.next_answer()[0]["files"]
         self.files = tuple(mapping_file(item, declaration) for item in described)
         self.later = [bool(item["deferred"]) for item in described]
         self.spooled = {name for item in described if item["deferred"] for name in item["tables"]}
@@ -348,12 +359,18 @@ class Mapper:
         self.close()
 
 
-def open_mapper(declaration: Declaration, expand: Callable[[str], str] | None = None, *, whole: bool = True) -> Mapper:
+def open_mapper(declaration: Declaration, *, whole: bool = True) -> Mapper:
     """Start the mappings of a source. `whole`: the pull has an end, at which spooled mappings run.
 
     Raises InvalidMapping with the place of the mistake.
     """
-    return Mapper(declaration, whole=whole)
+    mapper = Mapper(declaration, whole=whole)
+    try:
+        mapper.open()
+    except BaseException:
+        mapper.close()
+        raise
+    return mapper
 
 
 def read_mappings(declaration: Declaration) -> tuple[MappingFile, ...]:
