@@ -170,7 +170,11 @@ class District:
         return list(self.pool.types(LIBRARY, tenant=self.tenant))
 
     def series(self, id: str, attribute: str, *, limit: int = 200, since: int | None = None) -> list[Point]:
-        """The newest recorded values of an attribute, newest last; times in microseconds since 1970."""
+        """The newest recorded values of an attribute, newest last; times in microseconds since 1970.
+
+        Where several sources feed it, these are the values that each of them says (`owner`, `dataset_id`) and that
+        clients set (owner "api"); which of them the rule chooses, `get` and `explain` tell.
+        """
         name = self.terms.expand(attribute)
         return list(self.pool.series(LIBRARY, id, name, limit=limit, since=since, tenant=self.tenant))
 

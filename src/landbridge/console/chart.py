@@ -145,6 +145,19 @@ class Placing:
         return self.across(point.time), self.up(float(point.value))  # type: ignore[arg-type]
 
 
+def as_said(points: Sequence[Point]) -> list[Point]:
+    """The points in their order as each owner said them, once each.
+
+    A value that got another datasetId, since a source came or went, is recorded as a withdrawal and said again at the
+    same time; that is no gap in the series.
+    """
+    said: dict[tuple[str, int, bool, str], Point] = {}
+    for point in sorted(points, key=lambda point: (point.time, point.recorded)):
+        said.setdefault((point.owner, point.time, point.deleted, repr(point.value)), point)
+    values = {(point.owner, point.time) for point in said.values() if not point.deleted}
+    return [point for point in said.values() if not point.deleted or (point.owner, point.time) not in values]
+
+
 def draw(points: Sequence[Point], zone: ZoneInfo) -> Chart | None:
     """Draw the numbers of a series; None where fewer than two are numbers."""
     numbers = sorted((p for p in points if is_number(p.value) and not p.deleted), key=lambda p: p.time)

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from landbridge.console.chart import Chart, draw
+from landbridge.console.chart import Chart, as_said, draw
 from landbridge.console.download import table, wanted
 from landbridge.console.figure import (
     Figure,
@@ -155,8 +155,7 @@ def series(visit: Visit, id: str, attribute: str | None) -> tuple[Chart | None, 
     if attribute is None:
         return None, []
     points = visit.reading.series(visit.actor, id, attribute, limit=POINTS, tenant=visit.tenant)
-    claims = [p for p in points if p.dataset_id] or points  # the chosen value repeats one of the claims
-    numbers = sorted((p for p in claims if is_number(p.value) or p.deleted), key=lambda p: (p.time, p.recorded))
+    numbers = [point for point in as_said(points) if is_number(point.value) or point.deleted]
     return draw(numbers, visit.console.zone), numbers
 
 
