@@ -17,6 +17,7 @@ from landbridge.console.routes import console_routes, missing_page, open_console
 from landbridge.errors import Unauthenticated
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.answer import Change
+from landbridge.pool.dead_letter import DeadLetters
 from landbridge.pool.pool import Pool
 from landbridge.pool.token import actor_for
 from services import free_port
@@ -69,6 +70,7 @@ def console_app(
         sign_in=lambda token: actor_for(pool.store, token),
         live=lambda since: changes(pool, since),
         replay=replay or Replayed(),
+        letters=DeadLetters(pool),
         policy=pool.policy,
         clock=(clock or Clock()).seconds,
     )

@@ -33,15 +33,19 @@ from landbridge.app.live import Live
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
 from landbridge.errors import LandbridgeError, TooMuch
+from landbridge.federation.herald import SHELF as HERALDED
+from landbridge.federation.herald import Herald
 from landbridge.federation.reach import Reach
 from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.address import read_allowed
 from landbridge.model.terms import Contexts
+from landbridge.pool.dead_letter import DeadLetters
+from landbridge.pool.delivery import Lane
 from landbridge.pool.pool import Pool
 from landbridge.pool.subscription import Subscriptions
 from landbridge.pool.token import actor_for
-from landbridge.publish.call import Caller, check_endpoint
+from landbridge.publish.call import Caller, Target, check_endpoint
 from landbridge.publish.publisher import Publisher
 from landbridge.settings import Operator, Settings
 
@@ -68,7 +72,10 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     kept = kept_contexts(pool, egress, operator)
     contexts = contexts_of(settings, kept)
     caller = Caller(egress)
-    publisher = open_publisher(pool, contexts, caller)
+    reach = Reach(pool, egress, contexts)
+    herald = ngsild.open_herald(pool, contexts, reach)
+    publisher = open_publisher(pool, contexts, caller, herald)
+    herald.hurry = publisher.hurry
     live = Live(pool)
     beside = Beside(settings.folder, lambda news: None)
     asking = Asking(beside)
@@ -79,6 +86,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
         sign_in=partial(signed_in, pool),
         live=live.changes,
         replay=asking.replay,
+        letters=DeadLetters(pool),
         policy=pool.policy,
     )
     city = City(settings.name, settings.time_zone, settings.tenant)
@@ -87,7 +95,14 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
         *ngsild.routes(
             pool,
             ngsild.Doors(
-                callers, contexts, Reach(pool, egress, contexts), kept, telling_of(publisher, egress), body_limit
+                callers,
+                contexts,
+                reach,
+                kept,
+                telling_of(publisher, egress),
+                herald,
+                heralding_of(publisher, egress),
+                body_limit,
             ),
         ),
         *push.routes(pool, callers, asking.ask, body_limit),
@@ -104,7 +119,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
 
     application = Starlette(
         routes=routes,
-        lifespan=partial(lifespan, live, beside, asking, Outward(egress, caller, publisher)),
+        lifespan=partial(lifespan, live, beside, asking, Outward(egress, caller, publisher, herald, reach)),
         exception_handlers={404: missing},
     )
     return Site(application, live, beside)
@@ -117,17 +132,34 @@ class Outward:
     egress: Egress
     caller: Caller
     publisher: Publisher
+    herald: Herald
+    reach: Reach
+
+    def start(self) -> None:
+        self.publisher.start()
+        self.herald.start()
 
     def close(self) -> None:
+        self.herald.close()
         self.publisher.close()
+        self.reach.close()
         self.caller.close()
         self.egress.close()
 
 
-def open_publisher(pool: Pool, contexts: Contexts, caller: Caller) -> Publisher:
+def open_publisher(pool: Pool, contexts: Contexts, caller: Caller, herald: Herald) -> Publisher:
     """What notifies subscribers; it begins when it is started."""
+
+    def heralded(lane: Lane) -> Target | None:
+        found = herald.endpoint(lane.tenant, lane.subscription)
+        return None if found is None else Target(found[0], lane.tenant, found[1])
+
     return Publisher(
-        Subscriptions(pool), lambda tenant, id_, body: understand(tenant, id_, body, contexts), contexts.terms, caller
+        Subscriptions(pool),
+        lambda tenant, id_, body: understand(tenant, id_, body, contexts),
+        contexts.terms,
+        caller,
+        {HERALDED: heralded},
     )
 
 
@@ -141,13 +173,23 @@ def telling_of(publisher: Publisher, egress: Egress) -> Telling:
     )
 
 
+def heralding_of(publisher: Publisher, egress: Egress) -> Telling:
+    """The same for those who subscribe to registrations."""
+    return Telling(
+        check=partial(check_endpoint, egress=egress),
+        hurry=publisher.hurry,
+        forget=lambda tenant, id_, commit: None,
+        standing=partial(publisher.standing, shelf=HERALDED),
+    )
+
+
 @contextlib.asynccontextmanager
 async def lifespan(live: Live, beside: Beside, asking: "Asking", outward: Outward, _: Starlette) -> AsyncIterator[None]:
     """Run the watch for changes and the worker as long as requests are answered."""
     asking.loop = asyncio.get_running_loop()
     # each thread that reads keeps a connection with its own cache, and two cores have no use for more
     current_default_thread_limiter().total_tokens = READING_THREADS
-    outward.publisher.start()
+    outward.start()
     tasks = [asyncio.create_task(live.run()), asyncio.create_task(beside.run())]
     try:
         yield

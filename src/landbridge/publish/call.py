@@ -52,7 +52,7 @@ def read_broker(endpoint: Endpoint) -> tuple[Broker, Message]:
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     except ValueError:
         raise Invalid("The address has a port that none has.", where=endpoint.uri[:200]) from None
-    if not host or not topic or any(mark in topic for mark in "+#\x00"):
+    if not host or not topic or parts.query or "#" in endpoint.uri or any(mark in topic for mark in "+#\x00"):
         raise Invalid("The address names no machine or no topic.", where=endpoint.uri[:200], hint="mqtt://host/topic")
     user = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)
