@@ -14,7 +14,7 @@ from landbridge.api.http.caller import Callers
 from landbridge.api.ngsild.routes import Doors, routes
 from landbridge.governance.policy import Actor, Policy, Role, Rule, default_rules
 from landbridge.model.parser import parse_entity
-from landbridge.model.terms import CORE_URL, Contexts, Terms
+from landbridge.model.terms import CORE_URL, DEFAULT, Contexts, Terms, full_name
 from landbridge.pool.pool import Pool
 from landbridge.pool.token import actor_for, create_token
 from landbridge.store.sqlite import open_store
@@ -314,10 +314,10 @@ def test_writes(city: City) -> None:
     assert city.near.post(f"{here}/attrs", json={"b": {"value": 2, "unitCode": "GQ"}}).status_code == 204
     kept = city.near.post(f"{here}/attrs?options=noOverwrite", json={"b": 3, "c": 4})
     assert kept.status_code == 207
-    assert kept.json()["updated"] == ["c"]
-    assert [one["attributeName"] for one in kept.json()["notUpdated"]] == ["b"]
+    assert kept.json()["updated"] == [DEFAULT + "c"]
+    assert [one["attributeName"] for one in kept.json()["notUpdated"]] == [DEFAULT + "b"]
     left = city.near.patch(f"{here}/attrs", json={"a": 5, "z": "urn:ngsi-ld:null", "scope": "/x"})
-    assert [one["attributeName"] for one in left.json()["notUpdated"]] == ["z", "scope"]
+    assert [one["attributeName"] for one in left.json()["notUpdated"]] == [DEFAULT + "z", full_name("scope")]
     more = {"type": ["T", "U"], "scope": "/a/b"}
     assert city.near.post(f"{here}/attrs", json=more).status_code == 204
     assert [one["scope"] for one in city.near.get(f"{ENTITIES}?type=U&scopeQ=/a/%23").json()] == ["/a/b"]

@@ -76,7 +76,7 @@ class Attributes:
         target, tenant = read_target(ask, terms), read_tenant(ask.request, self.pool)
         given = read_fragment(body, terms, simplified=is_simplified(options))
         written = self.pool.append(ask.actor, target, given, overwrite=NO_OVERWRITE not in options, tenant=tenant)
-        return render_written(written, terms, tenant)
+        return render_written(written, tenant)
 
     def update(self, ask: Ask) -> Response:
         """NGSI-LD 6.6.3.2, update attributes."""
@@ -84,7 +84,7 @@ class Attributes:
         body, terms = read_body(ask, self.contexts)
         target, tenant = read_target(ask, terms), read_tenant(ask.request, self.pool)
         given = read_fragment(body, terms, simplified=simplified, nulls=True)
-        return render_written(self.pool.patch(ask.actor, target, given, tenant=tenant), terms, tenant)
+        return render_written(self.pool.patch(ask.actor, target, given, tenant=tenant), tenant)
 
     def update_part(self, ask: Ask) -> Response:
         """NGSI-LD 6.7.3.1, partial attribute update."""

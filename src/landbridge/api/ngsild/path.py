@@ -15,8 +15,10 @@ def segments(request: Request, prefix: str) -> list[str]:
     path = raw.decode("ascii", "replace").partition("?")[0]
     _, found, rest = path.partition(prefix + "/")
     parts = [unquote(part) for part in rest.rstrip("/").split("/")] if found else []
-    if not parts or not all(parts):
+    if not parts or parts == [""]:
         raise Missing("There is nothing at this address.")
+    if not all(parts):
+        raise InvalidEntity("A part of the address is empty.", where="id", hint="Name what is meant.")
     return parts
 
 

@@ -86,7 +86,7 @@ class Provision:
         target, tenant = read_target(ask, terms), read_tenant(ask.request, self.pool)
         given = read_fragment(body, terms, simplified=simplified, nulls=True, partial=True)
         written = self.pool.merge(ask.actor, target, given, read_merging(ask, terms), tenant=tenant)
-        return render_written(written, terms, tenant)
+        return render_written(written, tenant)
 
     def replace(self, ask: Ask) -> Response:
         """NGSI-LD 6.5.3.3, replace an entity."""

@@ -1,6 +1,6 @@
 """What the writing operations share: their parameters, the entity that is meant, and how the outcome is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from landbridge.api.ngsild.path import entity_id
 from landbridge.api.ngsild.selection import parse_types
 from landbridge.model.answer import Document
 from landbridge.model.parser import parse_fragment
-from landbridge.model.terms import Terms
+from landbridge.model.terms import Terms, full_name
 from landbridge.pool.alter import Fragment
 from landbridge.pool.target import Target
 from landbridge.pool.write import Written
@@ -60,19 +60,15 @@ def fragment_of(read: Document) -> Fragment:
     return Fragment(read["attrs"], read.get("type", ()), read.get("scope"), read.get("expiresAt"))
 
 
-def render_written(written: Written, terms: Terms, tenant: str) -> Response:
-    """204 where everything was written, else 207 with what was and what was not (NGSI-LD 5.2.18)."""
+def render_written(written: Written, tenant: str) -> Response:
+    """204 where everything was written, else 207 with what was and what was not (NGSI-LD 5.2.18, 5.2.19).
+
+    Attributes are named by their IRIs, as the standard has it.
+    """
     if not written.not_updated:
         return done(tenant)
-    left: Sequence[dict[str, str]] = [
-        {"attributeName": shown_name(name, terms), "reason": reason} for name, reason in written.not_updated
-    ]
-    body = {"updated": [shown_name(name, terms) for name in written.updated], "notUpdated": left}
-    return told(207, body, tenant)
-
-
-def shown_name(stored: str, terms: Terms) -> str:
-    return stored if stored == "scope" else terms.compact(stored)
+    left = [{"attributeName": full_name(name), "reason": reason} for name, reason in written.not_updated]
+    return told(207, {"updated": [full_name(name) for name in written.updated], "notUpdated": left}, tenant)
 
 
 def told(status: int, body: Any, tenant: str) -> Response:
