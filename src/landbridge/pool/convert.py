@@ -42,7 +42,7 @@ def convert(store: SqliteStore, claims: Claims, actor: Actor) -> int:
         for kind, feeds in affected(store, before or Claims(), claims):
             changed += convert_kind(store, claims, actor, kind, feeds)
             for attribute in feeds:
-                touched.add(disagree.named("", 0), kind.num, attribute, [])
+                touched.add(disagree.named("", 0), kind.num, (attribute,), [])
         save(store, claims, actor, before, touched)
     disagree.heal(store, claims, actor)
     return changed

@@ -33,7 +33,7 @@ WINDOW_ROWS = 1_000_000  # claims in memory together, at most about
 WINDOW_KEYS = 65_536
 MANY_PARTS = 64
 VALUE = r'^\{"type":"[A-Za-z]+","[A-Za-z]+":(-?[0-9][^,}]*|"(?:[^"\\]|\\.)*"|true|false)'
-Spot = tuple[int, str]  # kind, attribute
+Spot = tuple[int, tuple[str, ...]]  # kind, attributes
 Interval = tuple[int, int, int | None, str]  # key, since, until, what was said as JSON
 Change = tuple[str, list[int], list[Interval]]
 EMPTY: Keys = np.empty(0, np.int64)
@@ -49,28 +49,28 @@ class Asked:
 
 @dataclass
 class Touched:
-    """Keys whose claims changed, by kind and attribute; `by` names the run whose mark stands for them."""
+    """Keys whose claims changed, by kind and attributes; `by` names the run whose mark stands for them."""
 
     parts: dict[Spot, list[Keys]] = field(default_factory=dict)
     by: str = ""
 
-    def add(self, by: str, kind: int, attribute: str, keys: Keys | Sequence[int]) -> None:
+    def add(self, by: str, kind: int, attributes: tuple[str, ...], keys: Keys | Sequence[int]) -> None:
         self.by = by
-        self.parts.setdefault((kind, attribute), []).append(np.asarray(keys, np.int64))
+        self.parts.setdefault((kind, attributes), []).append(np.asarray(keys, np.int64))
 
     def add_drafts(self, absorber: Absorber, writing: Writing) -> None:
         """Add what rows written one by one touched, as far as several sources feed it."""
         by_key = {draft.key: draft.types for draft in writing.drafts.values()}
-        found: dict[Spot, set[int]] = {}
+        found: dict[tuple[int, str], set[int]] = {}
         for key, attribute, *_ in writing.journal:
             if absorber.standing(by_key[key], attribute).rivals:
                 found.setdefault((key >> KIND_BITS, attribute), set()).add(key)
-        for (kind, attribute), keys in found.items():
-            self.add(named(absorber.owner, absorber.run), kind, attribute, sorted(keys))
+        for (kind, attribute), some in found.items():
+            self.add(named(absorber.owner, absorber.run), kind, (attribute,), sorted(some))
 
     def mark(self, transaction: SqliteTransaction) -> None:
         """Leave word in this commit that these disagreements are to be found."""
-        for kind, attribute in self.parts:
+        for kind, attribute in {(kind, attribute): None for kind, attributes in self.parts for attribute in attributes}:
             transaction.put_meta(mark_of(self.by, kind, attribute), str(transaction.number))
 
     def join(self, other: Touched) -> None:
@@ -81,8 +81,15 @@ class Touched:
                 self.parts[spot] = [ordered(held)]
         self.by = other.by or self.by
 
-    def keys(self, spot: Spot) -> Keys:
-        return ordered(self.parts[spot])
+    def take(self, kind: int) -> dict[str, Keys]:
+        """The keys of a kind for each attribute, which are forgotten here."""
+        spots = [spot for spot in self.parts if spot[0] == kind]
+        found: dict[str, Keys] = {}
+        for spot in spots:
+            keys = ordered(self.parts.pop(spot))
+            for attribute in spot[1]:
+                found[attribute] = ordered([found[attribute], keys]) if attribute in found else keys
+        return found
 
 
 def named(source: str, run: int) -> str:
@@ -107,10 +114,7 @@ def heal(store: SqliteStore, claims: Claims, actor: Actor, source: str | None = 
 def settle(store: SqliteStore, claims: Claims, touched: Touched, actor: Actor) -> None:
     """Find anew the disagreements of all that was touched, and take the marks away."""
     for kind in sorted({kind for kind, _ in touched.parts}):
-        spots = [spot for spot in touched.parts if spot[0] == kind]
-        settle_kind(store, claims, actor, kind, {spot[1]: touched.keys(spot) for spot in spots}, touched.by)
-        for spot in spots:
-            del touched.parts[spot]
+        settle_kind(store, claims, actor, kind, touched.take(kind), touched.by)
 
 
 def settle_kind(
@@ -191,7 +195,7 @@ def windows(store: SqliteStore, kind: int, spots: Mapping[str, Keys | None]) -> 
             listed = connection.execute("SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key", (low, high))
             every = np.array([key for (key,) in listed], np.int64)
     asked = {attribute: every if keys is None else keys for attribute, keys in spots.items()}
-    union = ordered(list(asked.values()))
+    union = ordered(list({id(keys): keys for keys in asked.values()}.values()))
     each = max(rows / max(entities, 1), 1.0)
     size = max(min(int(WINDOW_ROWS / each), WINDOW_KEYS), 1)
     for at in range(0, len(union), size):

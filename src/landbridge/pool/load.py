@@ -265,8 +265,7 @@ class Load:
                 continue
             by_time.setdefault(lines.rendered.plan.observed, []).append(number)
             self.told.past += len(lines.at) - int(lines.newest.sum())
-            if self.standings[number].rivals:
-                self.touch(self.names[number], lines)
+        self.touch()
         for numbers in by_time.values():
             self.add_segments(numbers)
 
@@ -299,10 +298,16 @@ class Load:
             group, at = group[order], at[order]
         return group, at
 
-    def touch(self, name: str, lines: Lines) -> None:
-        """Note whose claims changed."""
+    def touch(self) -> None:
+        """Note whose claims changed; attributes that are said together share their keys."""
+        together: dict[int, list[int]] = {}
+        for number, standing in enumerate(self.standings):
+            if standing.rivals and len(self.attributes[number].at):
+                together.setdefault(id(self.attributes[number].group), []).append(number)
         by = disagree.named(self.absorber.owner, self.absorber.run)
-        self.touched.add(by, self.kind.num, name, self.keys[lines.group[lines.newest]])
+        for numbers in together.values():
+            lines, names = self.attributes[numbers[0]], sorted(self.names[number] for number in numbers)
+            self.touched.add(by, self.kind.num, tuple(names), self.keys[lines.group[lines.newest]])
 
 
 def in_sequence(group: Ints, observed: Ints | None, single: bool) -> Ints | None:
