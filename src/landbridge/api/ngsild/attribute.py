@@ -45,8 +45,9 @@ UPDATE_PART = Operation(
     (IF_TYPE, LOCAL), "AttributeFragment", MANY,
 )  # fmt: skip
 REPLACE = Operation(
-    "replaceAttr", "6.7.3.3", "PUT", ATTRIBUTE, "Replace an attribute.", (IF_TYPE, LOCAL), "Attribute", MANY
-)
+    "replaceAttr", "6.7.3.3", "PUT", ATTRIBUTE, "Replace an attribute.", (IF_TYPE, LOCAL),
+    "AttributeInstances", MANY,
+)  # fmt: skip
 DELETE = Operation(
     "deleteAttr", "6.7.3.2", "DELETE", ATTRIBUTE, "Delete an attribute.",
     (DATASET_ID, DELETE_ALL, IF_TYPE, LOCAL), answers=MANY,

@@ -31,7 +31,7 @@ ATTRIBUTES = Operation(
 )  # fmt: skip
 ATTRIBUTE = Operation(
     "retrieveAttrTypeInfo", "6.28.3.1", "GET", "/attributes/{attrId}", "Retrieve what there is of an attribute.",
-    (LOCAL,), answers={200: "Attribute"},
+    (LOCAL,), answers={200: "AttributeInfo"},
 )  # fmt: skip
 
 
