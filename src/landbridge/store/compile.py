@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from landbridge.errors import InvalidQuery
-from landbridge.model.query import And, Has, Or, Query, Selector
+from landbridge.model.query import And, Compare, Has, Linked, Or, Query, Selector
 from landbridge.store.condition import Ground, check_size, condition, present, scoped
 from landbridge.store.contract import Kind
 from landbridge.store.cursor import Cursor, read_cursor, sort_keys
@@ -63,9 +63,25 @@ def compile_query(query: Query, layout: Layout, counting: bool = False) -> Compi
         check_size(query.where)
     if query.types is not None:
         check_size(query.types)
+    for pattern in patterns(query):
+        check_pattern(pattern)
     branches = list(plan(query, layout))
     found = counted(branches) if counting else page(query, branches, read_cursor(query))
     return Compiled(found.sql, found.bindings)
+
+
+def patterns(query: Query) -> Iterator[str]:
+    """The regular expressions of a query: a bad one is refused also where no row would meet it."""
+    yield from (one for one in (query.id_pattern, *(each.id_pattern for each in query.selectors)) if one is not None)
+    pending = [query.where]
+    while pending:
+        match pending.pop():
+            case And(parts) | Or(parts):
+                pending += parts
+            case Linked(term=term):
+                pending.append(term)
+            case Compare(_, "~=" | "!~=", value):
+                yield str(value)
 
 
 def plan(query: Query, layout: Layout) -> Iterator[Branch]:

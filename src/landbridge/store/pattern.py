@@ -30,6 +30,7 @@ def bench() -> apsw.Connection:
     return connection
 
 
+@lru_cache(maxsize=256)
 def check_pattern(pattern: str) -> str:
     """Return the pattern. Raises InvalidQuery for one that is too long or cannot be read."""
     if len(pattern) > LONGEST:

@@ -89,7 +89,7 @@ def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None) -
     following = bool(rows) and (more or backward)
     earlier = bool(rows) and (more if backward else asked.after is not None or asked.offset > 0)
     return Page(
-        tuple(Held.stored(*row[:6], timed) for row in rows),
+        tuple(held(Stored(*row[:6])) for row in rows),
         next_cursor(asked, rows[-1]) if following else None,
         count,
         next_cursor(asked, rows[0]) if earlier else None,
