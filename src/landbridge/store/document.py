@@ -42,6 +42,8 @@ def unfold(text: str) -> Document:
 
 def folded(instances: Sequence[Instance]) -> Sequence[Instance]:
     """An attribute's instances as they are stored."""
+    if len(instances) == 1 and "datasetId" not in instances[0]:
+        return instances
     own = [is_own(one) for one in instances]
     if not any(own):
         return instances
@@ -72,13 +74,16 @@ def is_own(one: Instance) -> bool:
 
 
 def same_but_dataset(default: Instance, claim: Instance) -> bool:
+    if default.get(PROVENANCE) != claim[PROVENANCE] or len(default) != len(claim) - 1:
+        return False
     return orjson.dumps(default) == orjson.dumps({name: claim[name] for name in claim if name != "datasetId"})
 
 
 def short(claim: Instance, mark: str) -> Instance:
     """A claim as it is stored."""
-    found = {name: member for name, member in claim.items() if name not in ("datasetId", PROVENANCE)}
-    found[PROVENANCE] = [*claim[PROVENANCE], mark]
+    found = dict(claim)
+    del found["datasetId"]
+    found[PROVENANCE] = [*found.pop(PROVENANCE), mark]
     return found
 
 
