@@ -13,6 +13,9 @@ import orjson
 from landbridge.store.transaction import SqliteTransaction
 
 
+REMEMBERED = 86_400_000_000  # microseconds for which it is known what was taken from a shelf
+
+
 class Kept(NamedTuple):
     """A document on a shelf. Times in microseconds since 1970."""
 
@@ -41,6 +44,9 @@ def remove(transaction: SqliteTransaction, shelf: str, tenant: str, id_: str) ->
     if found:
         transaction.connection.execute(
             "INSERT OR REPLACE INTO shelf_gone VALUES (?, ?, ?, ?)", (shelf, tenant, id_, transaction.recorded)
+        )
+        transaction.connection.execute(
+            "DELETE FROM shelf_gone WHERE shelf=? AND gone<?", (shelf, transaction.recorded - REMEMBERED)
         )
         grow(transaction, shelf)
     return found
@@ -113,7 +119,10 @@ def everything(connection: apsw.Connection, shelf: str) -> Iterator[Kept]:
 
 
 def since(connection: apsw.Connection, shelf: str, moment: int) -> tuple[list[Kept], list[tuple[str, str, int]]]:
-    """What was put on a shelf after a moment, and what was taken from it: (tenant, id, when). Oldest first."""
+    """What was put on a shelf after a moment, and what was taken from it: (tenant, id, when). Oldest first.
+
+    What was taken is told for a day: whoever has not looked for longer begins anew, with moment -1.
+    """
     put_there = connection.execute(
         "SELECT tenant, id, body, created, modified FROM shelf WHERE shelf=? AND modified>?"
         " ORDER BY modified, tenant, id",
