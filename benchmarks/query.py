@@ -31,7 +31,8 @@ def fill(store: SqliteStore, count: int) -> None:
 
     def job(transaction: Any, first: int) -> None:
         kind = transaction.kind("", "Lamp", ["level", "colour", "refArea", "location"])
-        ids = [f"urn:ngsi-ld:Lamp:{first + n:08}" for n in range(BATCH)]
+        size = min(BATCH, count - first)
+        ids = [f"urn:ngsi-ld:Lamp:{first + n:08}" for n in range(size)]
         levels = [chance.random() for _ in ids]
         colours = [f"colour {chance.randrange(COLOURS)}" for _ in ids]
         areas = [f"urn:ngsi-ld:Area:{chance.randrange(50)}" for _ in ids]
@@ -44,9 +45,9 @@ def fill(store: SqliteStore, count: int) -> None:
             "",
             kind,
             {
-                "key": list(transaction.take_keys(kind, BATCH)), "id": ids, "doc": documents,
+                "key": list(transaction.take_keys(kind, size)), "id": ids, "doc": documents,
                 "lon": lons.tolist(), "lat": lats.tolist(), "cell": cells(lons, lats).tolist(),
-                "s0": levels, "s1": colours, "s2": areas, "s3": [b""] * BATCH,
+                "s0": levels, "s1": colours, "s2": areas, "s3": [b""] * size,
             },
         )  # fmt: skip
 

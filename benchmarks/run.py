@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> title, argumen
     "mqtt": ("MQTT messages from the broker into the pool", ("--quick",)),
     "serve": ("The serving process: cold start and idle memory", ("--quick",)),
     "query": ("Questions to a pool of 100,000 entities", ("2000",)),
+    "ngsild": ("NGSI-LD over HTTP", ("--quick",)),
     "subscriptions": ("What subscriptions cost", ("200",)),
     "memory": ("Memory of a large file and a small one", ("--quick",)),
     "demo": ("Joining the first example", ("--quick",)),

@@ -1,0 +1,115 @@
+"""What an operation of NGSI-LD costs the serving process, over HTTP, by how many entities there are.
+
+    python benchmarks/ngsild.py [ENTITIES ...]        (1,000 and 100,000 by default; a minute each)
+
+For each operation: requests a second over four connections that each wait for their answer, and the CPU time of the
+serving process for one, in microseconds. The client shares the machine, so the rate says less than the CPU time.
+"""
+
+import http.client
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import orjson
+import psutil
+from query import COLOURS, fill
+from serve import end, start
+
+from landbridge.store.sqlite import open_store
+
+CONNECTIONS = 4
+SECONDS, WARM = 5.0, 1.5
+ROOT = "/ngsi-ld/v1/entities"
+TITLE = f"{'case':<44}{'entities':>10}{'requests/s':>12}{'CPU µs':>9}"
+Request = tuple[str, str, bytes | None]
+
+
+def operations(count: int, chance: random.Random) -> dict[str, Callable[[], Request]]:
+    """What is asked, by the name of the case: method, address and body, another one each time."""
+
+    def one(of: int = count) -> str:
+        return f"urn:ngsi-ld:Lamp:{chance.randrange(of):08}"
+
+    def q(text: str) -> Request:
+        return "GET", f"{ROOT}?type=Lamp&limit=20&q={quote(text)}", None
+
+    def patch() -> Request:
+        level = {"level": {"type": "Property", "value": chance.random(), "unitCode": "P1"}}
+        return "PATCH", f"{ROOT}/{one()}/attrs", orjson.dumps(level)
+
+    return {
+        "retrieve, one of all": lambda: ("GET", f"{ROOT}/{one()}", None),
+        "retrieve, one of 1,000": lambda: ("GET", f"{ROOT}/{one(1000)}", None),
+        "query by type, 20 of them": lambda: ("GET", f"{ROOT}?type=Lamp&limit=20", None),
+        "query by q, one in a thousand": lambda: q(f'colour=="colour {chance.randrange(COLOURS)}"'),
+        "query by q, half of them": lambda: q(f"level>{0.5 + chance.random() / 100:.4f}"),
+        "patch an attribute": patch,
+    }
+
+
+def drive(address: str, ask: Callable[[], Request], seconds: float) -> int:
+    """Ask over some connections for a while; how many answers came. Ends the benchmark with a wrong one."""
+    until, counts, wrong = time.monotonic() + seconds, [0] * CONNECTIONS, list[str]()
+
+    def caller(place: int) -> None:
+        host = urlsplit(address)
+        connection = http.client.HTTPConnection(host.hostname or "", host.port)
+        while time.monotonic() < until and not wrong:
+            method, path, body = ask()
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            answer = connection.getresponse()
+            said = answer.read()
+            if answer.status not in (200, 204):
+                wrong.append(f"{method} {path} is answered {answer.status}: {said[:300]!r}")
+            counts[place] += 1
+        connection.close()
+
+    callers = [threading.Thread(target=caller, args=(place,)) for place in range(CONNECTIONS)]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+    if wrong:
+        raise SystemExit(wrong[0])
+    return sum(counts)
+
+
+def measure(folder: Path, count: int, seconds: float) -> None:
+    """Fill a city, serve it, and ask."""
+    city = folder / f"city{count}"
+    (city / ".landbridge").mkdir(parents=True)
+    (city / "landbridge.toml").write_text('name = "Bench"\ntime_zone = "UTC"\n')
+    store = open_store(city / ".landbridge" / "pool.db")
+    fill(store, count)
+    store.close()
+    _, server, address = start(city, keep=True)
+    serving = psutil.Process(server.pid)
+    try:
+        for name, ask in operations(count, random.Random(1)).items():
+            drive(address, ask, min(WARM, seconds))
+            used, begun = serving.cpu_times(), time.monotonic()
+            answers = drive(address, ask, seconds)
+            took, now = time.monotonic() - begun, serving.cpu_times()
+            cpu = now.user + now.system - used.user - used.system
+            print(f"{name:<44}{count:>10,}{answers / took:>12,.0f}{cpu / answers * 1e6:>9,.0f}", flush=True)
+    finally:
+        end(server)
+
+
+def main() -> None:
+    quick = "--quick" in sys.argv
+    counts = [int(one) for one in sys.argv[1:] if one.isdigit()] or [1_000, 100_000]
+    print(TITLE)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        for count in [1_000] if quick else counts:
+            measure(Path(name), count, 0.3 if quick else SECONDS)
+
+
+if __name__ == "__main__":
+    main()
