@@ -4,6 +4,8 @@ Rows are brought into the order of their entities once, and worked on in slices 
 bounded whatever the delivery; see `pool.load` for what becomes of a slice.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ import pyarrow.compute as pc
 from landbridge.model.feed import Delivery
 from landbridge.pool import disagree
 from landbridge.pool.absorb import Absorber
-from landbridge.pool.load import Flags, Ints, Load
+from landbridge.pool.load import Flags, Ints, Load, Part
 from landbridge.pool.phrase import AttributePlan
 from landbridge.pool.told import Told
 from landbridge.store.contract import Kind
@@ -33,39 +35,55 @@ def fits(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Arranged:
+    """A delivery's rows that say anything, by type, ready for a commit. `odd`: ids that rows of several types name."""
+
+    rows: pa.RecordBatch
+    plans: tuple[AttributePlan, ...]
+    by_type: tuple[tuple[str, Sorted], ...]
+    odd: frozenset[str]
+
+
+def arrange(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> Arranged:
+    """Do with a delivery's rows what can be done before their commit begins, while another one is under way."""
+    rows = rows.filter(saying(rows, plans))
+    types = rows.column("type").dictionary_encode()
+    names = types.dictionary.to_pylist()
+    odd = of_several_types(rows) if len(names) > 1 else set[str]()
+    parts = [rows if len(names) == 1 else rows.filter(pc.equal(types.indices, at)) for at in range(len(names))]
+    by_type = tuple((name, in_order(without(part, odd), plans)) for name, part in zip(names, parts, strict=True))
+    return Arranged(rows, plans, by_type, frozenset(odd))
+
+
 def write(
     transaction: SqliteTransaction,
     absorber: Absorber,
     told: Told,
     touched: disagree.Touched,
     delivery: Delivery,
-    rows: pa.RecordBatch,
-    plans: tuple[AttributePlan, ...],
+    arranged: Arranged,
 ) -> pa.RecordBatch | None:
     """Bring a delivery's rows into state and journal; answers those that have to be written one by one.
 
     These are the rows about entities of several types, or of another type than the row's: what rivals an attribute has
     depends on all of them.
     """
-    rows = rows.filter(saying(rows, plans))
-    types = rows.column("type").dictionary_encode()
-    names = types.dictionary.to_pylist()
-    odd = of_several_types(rows) if len(names) > 1 else set[str]()
-    sorted_parts = []
-    for number, name in enumerate(names):
-        part = rows if len(names) == 1 else rows.filter(pc.equal(types.indices, number))
+    plans, odd = arranged.plans, set(arranged.odd)
+    found = []
+    for name, rows in arranged.by_type:
         kind = transaction.kind(absorber.tenant, delivery.expand(name), [plan.value.name for plan in plans])
-        found = in_order(without(part, odd), transaction, absorber.tenant, kind)
-        if found.odd:
-            odd |= found.odd
-            found = in_order(without(part, odd), transaction, absorber.tenant, kind)
-        sorted_parts.append((kind, found))
-    for kind, found in sorted_parts:
-        keys, fresh = found.take_keys(transaction, kind)
-        for first, last in found.slices():
-            entities = slice(first, last)
-            part = found.rows_of(first, last)
-            Load(transaction, absorber, told, touched, kind, part, plans, keys[entities], fresh[entities]).write()
+        located = rows.located(transaction, kind)
+        if located.odd:
+            odd |= located.odd
+            rows = in_order(without(rows.rows, odd), plans)
+            located = rows.located(transaction, kind)
+        found.append((kind, rows, located))
+    for kind, rows, located in found:
+        keys, fresh = located.take_keys(transaction, kind, rows.ids)
+        for entities, part in rows.parts:
+            Load(transaction, absorber, told, touched, kind, part, keys[entities], fresh[entities]).write()
+    rows = arranged.rows
     return rows.filter(pc.is_in(rows.column("id"), pa.array(odd, pa.string()))) if odd else None
 
 
@@ -91,26 +109,18 @@ def without(rows: pa.RecordBatch, ids: set[str]) -> pa.RecordBatch:
 
 
 @dataclass(frozen=True)
-class Sorted:
-    """Rows of one type by the order of their entities' ids, so that the store's trees grow at few places.
+class Located:
+    """Which entities exist: keys by id. `odd`: the ids of those that have other types than this one."""
 
-    `order` None: they stand in it. `starts` says at which row each entity begins. `located`: keys of those that exist;
-    `odd`: of these the ids with other types than this one.
-    """
-
-    rows: pa.RecordBatch
-    order: Ints | None
-    starts: Ints
-    ids: list[str]
-    located: dict[str, int]
+    keys: dict[str, int]
     odd: frozenset[str]
 
-    def take_keys(self, transaction: SqliteTransaction, kind: Kind) -> tuple[Ints, Flags]:
+    def take_keys(self, transaction: SqliteTransaction, kind: Kind, ids: list[str]) -> tuple[Ints, Flags]:
         """Each entity's key, and whether it is new."""
-        count, located = len(self.ids), self.located
+        count, known = len(ids), self.keys
         keys = np.zeros(count, np.int64)
-        if located:
-            keys[:] = np.fromiter((located.get(id_, 0) for id_ in self.ids), np.int64, count)
+        if known:
+            keys[:] = np.fromiter((known.get(id_, 0) for id_ in ids), np.int64, count)
         fresh = keys == 0
         new = int(fresh.sum())
         if new:
@@ -118,36 +128,47 @@ class Sorted:
             keys[fresh] = np.arange(taken.start, taken.stop)
         return keys, fresh
 
-    def slices(self) -> Iterator[tuple[int, int]]:
-        """Entities (first, beyond the last) whose rows are worked on together, to bound the memory."""
-        first = 0
-        while first < len(self.starts):
-            last = int(np.searchsorted(self.starts, self.starts[first] + SLICE, "left"))
-            yield first, last
-            first = last
 
-    def rows_of(self, first: int, last: int) -> tuple[pa.RecordBatch, Ints]:
-        """The rows of these entities in order, and the number of each row's entity, from 0."""
-        begin = int(self.starts[first])
-        end = int(self.starts[last]) if last < len(self.starts) else self.rows.num_rows
-        if self.order is None:
-            rows = self.rows.slice(begin, end - begin)
-        else:
-            rows = self.rows.take(pa.array(self.order[begin:end]))
-        group = np.zeros(end - begin, np.int64)
-        group[self.starts[first + 1 : last] - begin] = 1
-        return rows, np.cumsum(group)
+@dataclass(frozen=True)
+class Sorted:
+    """Rows of one type by the order of their entities' ids, so that the store's trees grow at few places.
+
+    `parts` are worked on one after the other, to bound the memory: which entities, and their rows.
+    """
+
+    rows: pa.RecordBatch
+    ids: list[str]
+    parts: tuple[tuple[slice, Part], ...]
+
+    def located(self, transaction: SqliteTransaction, kind: Kind) -> Located:
+        """Find out which of the entities exist."""
+        keys = transaction.locate(kind.tenant, self.ids) if self.ids else {}
+        several = transaction.of_several_types(kind) if keys else set()
+        return Located(keys, frozenset(i for i, key in keys.items() if key >> KIND_BITS != kind.num or key in several))
 
 
-def in_order(rows: pa.RecordBatch, transaction: SqliteTransaction, tenant: str, kind: Kind) -> Sorted:
-    """Sort the rows by id, keeping the order of those about one entity, and find out which entities exist."""
+def in_order(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> Sorted:
+    """Sort the rows by id, keeping the order of those about one entity."""
     ids, order = pl.Series(rows.column("id")), None
     if not ids.is_sorted():
         frame = pl.DataFrame({"id": ids}).with_row_index("at").sort("id", maintain_order=True)
         ids, order = frame["id"], frame["at"].to_numpy().astype(np.int64)
     first = (ids != ids.shift(1)).fill_null(True)
-    listed: list[str] = ids.filter(first).to_list()
-    located = transaction.locate(tenant, listed) if listed else {}
-    several = transaction.of_several_types(kind) if located else set()
-    odd = frozenset(id_ for id_, key in located.items() if key >> KIND_BITS != kind.num or key in several)
-    return Sorted(rows, order, np.flatnonzero(first.to_numpy()), listed, located, odd)
+    starts = np.flatnonzero(first.to_numpy())
+    return Sorted(rows, ids.filter(first).to_list(), tuple(cut_up(rows, order, starts, plans)))
+
+
+def cut_up(
+    rows: pa.RecordBatch, order: Ints | None, starts: Ints, plans: tuple[AttributePlan, ...]
+) -> Iterator[tuple[slice, Part]]:
+    """Some entities' rows at a time, in order; `starts` says at which row each entity begins."""
+    first = 0
+    while first < len(starts):
+        last = int(np.searchsorted(starts, starts[first] + SLICE, "left"))
+        begin = int(starts[first])
+        end = int(starts[last]) if last < len(starts) else rows.num_rows
+        part = rows.slice(begin, end - begin) if order is None else rows.take(pa.array(order[begin:end]))
+        group = np.zeros(end - begin, np.int64)
+        group[starts[first + 1 : last] - begin] = 1
+        yield slice(first, last), Part(part, np.cumsum(group), plans)
+        first = last

@@ -6,6 +6,8 @@ polars with it.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from landbridge.errors import InvalidMapping
+from landbridge.errors import InvalidMapping, LandbridgeError
 from landbridge.governance.policy import Actor
 from landbridge.model.answer import RunRecord
 from landbridge.model.block import Block
@@ -39,11 +41,24 @@ CONTRADICTED = "a key (id, observedAt, datasetId) with other values; the later s
 
 @dataclass(frozen=True)
 class Prepared:
-    """A delivery's rows that are to be written, with its attributes' plans."""
+    """A delivery's rows that are to be written, with its attributes' plans; `arranged` where there are many."""
 
     delivery: Delivery
     rows: pa.RecordBatch
     plans: tuple[AttributePlan, ...]
+    arranged: bulk.Arranged | None
+
+
+@dataclass(frozen=True)
+class Underway:
+    """A commit that the store has been given: its answer to come, and what to take in when it is durable."""
+
+    answer: Future[tuple[int, Told, disagree.Touched]]
+    deliveries: Sequence[Delivery]
+    counts: Counts
+    keys: Any
+    hashes: Any
+    cursor: Mapping[str, Any] | None
 
 
 @dataclass
@@ -67,6 +82,8 @@ class Ingest:
     touched: disagree.Touched = field(default_factory=disagree.Touched)
     differing: list[str] = field(default_factory=list)
     planned: dict[RowPlan, tuple[AttributePlan, ...]] = field(default_factory=dict)
+    underway: Underway | None = None
+    before: Counts | None = None  # what the last settled commit did
 
     def __post_init__(self) -> None:
         self.last, self.settled = self.cursor, self.started
@@ -81,13 +98,51 @@ class Ingest:
 
         Raises InvalidMapping where a mapping names a datasetId for an attribute on which sources may disagree.
         """
+        self.settle()
+        counts = self.send(deliveries, cursor)
+        counts = self.settle() or counts
+        self.keep_up()
+        return counts
+
+    def hand_over(self, deliveries: Sequence[Delivery]) -> Counts | None:
+        """Write rows of a whole pull without waiting for their commit: the next ones are prepared meanwhile.
+
+        At most one commit is under way; answers what the one before did, and raises what it raises. `settle` (or any
+        other call) waits for the last.
+        """
+        try:
+            self.send(deliveries, None)
+        except BaseException:
+            with suppress(LandbridgeError):
+                self.settle()  # what is under way is not left to itself
+            raise
+        return self.before
+
+    def settle(self) -> Counts | None:
+        """Wait for the commit that is under way, and take in what it did; None where there is none."""
+        under, self.underway = self.underway, None
+        if under is None:
+            return None
+        number, told, touched = under.answer.result()
+        self.last = self.last if under.cursor is None else under.cursor
+        pa.default_memory_pool().release_unused()  # what a commit needed is not kept for the next
+        self.remember(under.keys, under.hashes)
+        self.touched.join(touched)
+        counts = replace(under.counts, commit=number, entities=told.entities, instances=told.instances, past=told.past)
+        self.add_up(under.deliveries, counts)
+        return counts
+
+    def send(self, deliveries: Sequence[Delivery], cursor: Mapping[str, Any] | None) -> Counts:
+        """Prepare these rows, wait for the commit before, and give the store this one, where there is any."""
         prepared, sifted = self.sift(deliveries)
         counts = self.counts(deliveries, sifted)
-        rejects = sum(len(delivery.rejects) for delivery in deliveries)
-        if prepared or rejects or cursor is not None or any(delivery.replayed for delivery in deliveries):
-            counts = self.commit(deliveries, prepared, counts, cursor)
-        self.add_up(deliveries, counts, rejects)
-        self.keep_up()
+        blocks = [block for one in prepared for block in self.blocks(one)]
+        self.before = self.settle()
+        rejects = any(delivery.rejects or delivery.replayed for delivery in deliveries)
+        if prepared or rejects or cursor is not None:
+            self.underway = self.commit(deliveries, prepared, blocks, counts, cursor)
+        else:
+            self.add_up(deliveries, counts)
         return counts
 
     def keep_up(self) -> None:
@@ -111,7 +166,9 @@ class Ingest:
             found.append(sifted)
             rows = delivery.rows if sifted.keep.all() else delivery.rows.filter(pa.array(sifted.keep))
             if rows.num_rows:
-                prepared.append(Prepared(delivery, rows, self.plans(delivery)))
+                plans = self.plans(delivery)
+                many = rows.num_rows > FEW and bulk.fits(rows, plans)
+                prepared.append(Prepared(delivery, rows, plans, bulk.arrange(rows, plans) if many else None))
         return prepared, found
 
     def plans(self, delivery: Delivery) -> tuple[AttributePlan, ...]:
@@ -141,14 +198,18 @@ class Ingest:
             self.differing.append(f"{row['id']}{where}")
 
     def commit(
-        self, deliveries: Sequence[Delivery], prepared: list[Prepared], counts: Counts, cursor: Mapping[str, Any] | None
-    ) -> Counts:
-        """One commit of everything."""
-        blocks = [block for one in prepared for block in self.blocks(one)]
+        self,
+        deliveries: Sequence[Delivery],
+        prepared: list[Prepared],
+        blocks: list[Block],
+        counts: Counts,
+        cursor: Mapping[str, Any] | None,
+    ) -> Underway:
+        """Give the store one commit of everything."""
         keys = joined([numbers(one.rows, KEY) for one in prepared])
         hashes = joined([numbers(one.rows, HASH) for one in prepared])
 
-        def job(transaction: SqliteTransaction) -> tuple[Told, disagree.Touched]:
+        def job(transaction: SqliteTransaction) -> tuple[int, Told, disagree.Touched]:
             told, touched = self.change(transaction, prepared)
             self.keep(transaction, deliveries, blocks, keys, hashes)
             if cursor is not None:
@@ -156,19 +217,10 @@ class Ingest:
             if announcement := told.announcement():
                 transaction.announce(announcement)
             touched.mark(transaction)
-            told_number.append(transaction.number)
-            return told, touched
+            return transaction.number, told, touched
 
-        told_number: list[int] = []
-        told, touched = self.store.write(
-            job, tenant=self.source.tenant, actor=self.actor.name, request=self.actor.request,
-            source=self.source.name, run=self.number,
-        )  # fmt: skip
-        self.last = self.last if cursor is None else cursor
-        pa.default_memory_pool().release_unused()  # what a commit needed is not kept for the next
-        self.remember(keys, hashes)
-        self.touched.join(touched)
-        return replace(counts, commit=told_number[-1], entities=told.entities, instances=told.instances, past=told.past)
+        stamp = (self.source.tenant, self.actor.name, self.actor.request, self.source.name, self.number)
+        return Underway(self.store.queue(job, stamp), deliveries, counts, keys, hashes, cursor)
 
     def change(self, transaction: SqliteTransaction, prepared: list[Prepared]) -> tuple[Told, disagree.Touched]:
         """Bring rows into state and journal, by the column where there are many."""
@@ -178,8 +230,8 @@ class Ingest:
         )
         for one in prepared:
             rows: pa.RecordBatch | None = one.rows
-            if one.rows.num_rows > FEW and bulk.fits(one.rows, one.plans):
-                rows = bulk.write(transaction, absorber, told, touched, one.delivery, one.rows, one.plans)
+            if one.arranged is not None:
+                rows = bulk.write(transaction, absorber, told, touched, one.delivery, one.arranged)
             if rows is None or not rows.num_rows:
                 continue
             spoken = list(spoken_rows(one.delivery, rows, one.plans))
@@ -272,7 +324,7 @@ class Ingest:
         else:
             self.memory.parts += 1
 
-    def add_up(self, deliveries: Sequence[Delivery], counts: Counts, rejects: int) -> None:
+    def add_up(self, deliveries: Sequence[Delivery], counts: Counts) -> None:
         record = self.record
         self.record = replace(
             record,
@@ -281,7 +333,7 @@ class Ingest:
             unchanged=record.unchanged + counts.unchanged,
             repeated=record.repeated + counts.repeated,
             conflicting=record.conflicting + counts.conflicting,
-            rejected=record.rejected + rejects,
+            rejected=record.rejected + sum(len(delivery.rejects) for delivery in deliveries),
             entities=record.entities + counts.entities,
             instances=record.instances + counts.instances,
         )
@@ -302,6 +354,8 @@ class Ingest:
         After a whole pull that went well, withdraws what is gone (`gone = "end"`), keeps the hashes of this pull
         alone and forgets the rejects of earlier runs. The disagreements of what was touched are found anew.
         """
+        with suppress(LandbridgeError) if state == "failed" else nullcontext():
+            self.settle()
         whole = state == "done" and self.source.manner == "whole"
         notes, gone = [*notes], 0
         if whole and self.present is not None and self.memory_gone():

@@ -38,7 +38,7 @@ Order = tuple[Ints, Ints, Flags | None, Flags]
 class Lines:
     """One attribute's lines, those of an entity together, the newest last. `newest` marks what stands.
 
-    `group` numbers the entities of the delivery, `at` the rows of the delivery.
+    `group` numbers the entities of the part, `at` its rows; `stands` are the rows of what stands.
     """
 
     rendered: Rendered
@@ -46,50 +46,43 @@ class Lines:
     at: Ints
     untimed: Flags | None
     newest: Flags
+    stands: Rendered
 
 
-class Load:
-    """The rows of some entities of one type on their way into the store, in one commit."""
+class Part:
+    """The rows of some entities of one type, in order and made into text as far as that goes without the store.
 
-    def __init__(
-        self,
-        transaction: SqliteTransaction,
-        absorber: Absorber,
-        told: Told,
-        touched: disagree.Touched,
-        kind: Kind,
-        part: tuple[pa.RecordBatch, Ints],
-        plans: tuple[AttributePlan, ...],
-        keys: Ints,
-        fresh: Flags,
-    ) -> None:
-        self.transaction, self.absorber, self.told, self.touched = transaction, absorber, told, touched
-        self.kind, self.keys, self.fresh = kind, keys, fresh
-        self.type = kind.type
-        rows, self.group = part
-        columns = self.columns = Columns(rows)
-        self.names = [plan.value.name for plan in plans]
-        self.rows = columns.column(ROW)
-        self.scopes = columns.column("scope").to_list() if "scope" in rows.schema.names else None
-        first = np.ones(len(self.group), bool)
-        first[1:] = self.group[1:] != self.group[:-1]
-        self.ids = columns.texts("id").filter(pl.Series(first))
+    `group` numbers the entity of each row, from 0.
+    """
+
+    def __init__(self, rows: pa.RecordBatch, group: Ints, plans: tuple[AttributePlan, ...]) -> None:
+        self.group = group
+        self.columns = Columns(rows)
+        self.rows = self.columns.column(ROW)
+        self.scopes = self.columns.column("scope").to_list() if "scope" in rows.schema.names else None
+        first = np.ones(len(group), bool)
+        first[1:] = group[1:] != group[:-1]
+        self.ids = self.columns.texts("id").filter(pl.Series(first))
         self.single = len(self.ids) == rows.num_rows
         self.ordered: dict[str | None, Order] = {}
-        self.attributes = [self.lines(columns.attribute(plan)) for plan in plans]
-        self.standings = [absorber.standing((self.type,), name) for name in self.names]
+        self.attributes = [self.lines(self.columns.attribute(plan)) for plan in plans]
 
     def lines(self, rendered: Rendered) -> Lines:
         """Bring an attribute's lines into order and find what stands of each entity."""
+        group, at, untimed, newest = self.ordered_lines(rendered)
+        stands = rendered.some(at if newest.all() else at[newest])
+        stands.head  # noqa: B018 - made now, as the commit will need it
+        return Lines(rendered, group, at, untimed, newest, stands)
+
+    def ordered_lines(self, rendered: Rendered) -> Order:
         spoken = rendered.values.is_not_null().to_numpy()
-        everywhere = bool(spoken.all())
+        if not spoken.all():
+            return self.order(np.flatnonzero(spoken), rendered.observed)
         time = rendered.plan.observed
-        if not everywhere or time not in self.ordered:
-            order = self.order(np.flatnonzero(spoken), rendered.observed)
-            if not everywhere:
-                return Lines(rendered, *order)
-            self.ordered[time] = order  # attributes that share their time, and are said in each row, share their order
-        return Lines(rendered, *self.ordered[time])
+        if time not in self.ordered:
+            # attributes that share their time, and are said in each row, share their order
+            self.ordered[time] = self.order(np.arange(len(spoken)), rendered.observed)
+        return self.ordered[time]
 
     def order(self, at: Ints, times: pl.Series | None) -> Order:
         """The order of these rows by entity and time."""
@@ -104,6 +97,29 @@ class Load:
             at, group = at[sequence], group[sequence]
             untimed = None if untimed is None else untimed[sequence]
         return group, at, untimed, standing_lines(group, at, untimed)
+
+
+class Load:
+    """A part on its way into the store, in one commit: `keys` of its entities, and which of them are new."""
+
+    def __init__(
+        self,
+        transaction: SqliteTransaction,
+        absorber: Absorber,
+        told: Told,
+        touched: disagree.Touched,
+        kind: Kind,
+        part: Part,
+        keys: Ints,
+        fresh: Flags,
+    ) -> None:
+        self.transaction, self.absorber, self.told, self.touched = transaction, absorber, told, touched
+        self.kind, self.keys, self.fresh = kind, keys, fresh
+        self.type, self.part = kind.type, part
+        self.group, self.rows, self.scopes, self.ids = part.group, part.rows, part.scopes, part.ids
+        self.attributes = part.attributes
+        self.names = [lines.rendered.name for lines in part.attributes]
+        self.standings = [absorber.standing((self.type,), name) for name in self.names]
 
     # -- the whole
 
@@ -145,8 +161,7 @@ class Load:
 
     def texts(self, lines: Lines) -> tuple[pl.Series, pl.Series | None, pl.Series]:
         """Head, tail and source row of what stands."""
-        places = lines.at if lines.newest.all() else lines.at[lines.newest]
-        said = lines.rendered.some(places)
+        places, said = lines.at[lines.newest], lines.stands
         return said.head, said.tail, self.rows.gather(places).cast(pl.String).fill_null("null")
 
     def spread(self, column: pl.Series | None, lines: Lines, count: int) -> pl.Series | None:
@@ -195,7 +210,7 @@ class Load:
 
     def whereabouts(self, lines: Lines, standing: Standing, count: int, fresh: Any) -> dict[str, list[Any]]:
         """The columns that say where new entities lie."""
-        position = lines.rendered.some(lines.at[lines.newest]).position
+        position = lines.stands.position
         if position is not None and not standing.rivals:
             lon, lat = position
             found = pl.DataFrame({"lon": lon, "lat": lat, "cell": cells(lon.to_numpy(), lat.to_numpy())})
@@ -209,8 +224,7 @@ class Load:
     def shapes(self, lines: Lines, standing: Standing, count: int, fresh: Any) -> dict[str, list[Any]]:
         """The same for shapes, and for points that several claim."""
         found: dict[str, list[Any]] = {name: [None] * count for name in ("lon", "lat", "box")}
-        heads = lines.rendered.some(lines.at[lines.newest]).head.to_list()
-        for group, head in zip(lines.group[lines.newest].tolist(), heads, strict=True):
+        for group, head in zip(lines.group[lines.newest].tolist(), lines.stands.head.to_list(), strict=True):
             instance = orjson.loads(head + "}")
             place, box = where_of([instance, instance] if standing.rivals else [instance])
             found["box"][group] = box
@@ -233,16 +247,12 @@ class Load:
     def voice(self, lines: Lines, standing: Standing, groups: Ints) -> Voice:
         """What stands of one attribute, for these entities."""
         index = np.full(len(self.ids), -1, np.int64)
-        index[lines.group[lines.newest]] = lines.at[lines.newest]
+        index[lines.group[lines.newest]] = np.arange(int(lines.newest.sum()))
         anew = None
         if lines.untimed is not None and lines.untimed.any() and not lines.untimed.all():
             anew = np.isin(groups, lines.group[lines.untimed])
-        picked = index[groups]
-        there = picked >= 0
-        stands, places = picked[there], np.full(len(groups), -1, np.int64)
-        places[there] = np.arange(len(stands))
-        said, rows = lines.rendered.some(stands), self.rows.gather(stands)
-        return Voice(self.absorber, standing, said, places, rows, anew, (self.type,))
+        rows = self.rows.gather(lines.at[lines.newest])
+        return Voice(self.absorber, standing, lines.stands, index[groups], rows, anew, (self.type,))
 
     def scopes_of(self, groups: Ints) -> list[list[str] | None] | None:
         """The scope that the last row of each of these entities says."""
@@ -273,7 +283,7 @@ class Load:
         """Cut the lines of some attributes into segments, and add them."""
         absorber, some = self.absorber, [self.attributes[number] for number in numbers]
         group, at = self.in_key_order(some)
-        sheet = Sheet(self.columns, at)
+        sheet = Sheet(self.part.columns, at)
         for number, lines in zip(numbers, some, strict=True):
             standing = self.standings[number]
             sheet.add(lines.rendered, standing.claim if standing.rivals else None)
@@ -291,7 +301,7 @@ class Load:
         if len(at) < len(self.group):
             every = np.unique(np.concatenate([lines.at for lines in some]))
             if len(every) > len(at):
-                group, at, *_ = self.order(every, longest.rendered.observed)
+                group, at, *_ = self.part.order(every, longest.rendered.observed)
         keys = self.keys[group]
         if (keys[1:] < keys[:-1]).any():
             order = np.argsort(keys, kind="stable")

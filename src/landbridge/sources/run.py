@@ -273,9 +273,12 @@ class Run:
         """Hand a judged pull to the pool, a commit at a time."""
         written = 0
         for commit in deliveries(gathered, self.terms.expand):
-            self.write(ingest, commit)
+            if ingest.hand_over(commit) is not None:
+                self.terms.committed(self.declaration.name)
             written += sum(delivery.rows.num_rows for delivery in commit)
             self.tell(gathered.progress("writing", written))
+        if ingest.settle() is not None:
+            self.terms.committed(self.declaration.name)
         record = self.end(ingest, expectations=gathered.results, rows=gathered.read)
         if record.state != "failed":
             # After the end, so that a pull killed before it is done again: its rows are then known and drop out.
