@@ -176,7 +176,7 @@ class SqliteTransaction:
         slots = row.slots
         return (
             row.key, row.id, row.doc, row.created, row.modified, row.version, lon, lat, code,
-            *(slots.get(number) for number in range(SLOTS)),
+            *map(slots.get, range(SLOTS)),
         )  # fmt: skip
 
     def put_box(self, row: Row) -> None:
