@@ -162,8 +162,10 @@ class Absorber:
     def choice(self, standing: Standing, others: Sequence[Instance], item: Item | None) -> Instance | None:
         """The other claim that the rule chooses; None where the item is chosen."""
         rivals = [one for one in others if one["datasetId"] == dataset_of(one[PROVENANCE][0])]
-        if not rivals:
-            return None
+        return self.best(standing, rivals, item) if rivals else None
+
+    def best(self, standing: Standing, rivals: Sequence[Instance], item: Item | None) -> Instance | None:
+        """Which of these claims (one at least, each of another source) the rule chooses; None: the item."""
         rule = standing.rule
         if rule.rule == "priority" and not standing.lapsing:
             best = min(rivals, key=lambda one: rule.rank(one[PROVENANCE][0]))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import orjson
 import polars as pl
 
-from landbridge.model.entity import API, PROVENANCE
+from landbridge.model.entity import API, PROVENANCE, Instance
 from landbridge.model.slot import LOOK, Slot, slot_of
 from landbridge.pool.absorb import Absorber, Item, Standing
 from landbridge.pool.render import Rendered, slots
@@ -23,7 +24,7 @@ from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.pool.weave import Saying, Woven, weave
 from landbridge.store.contract import Kind, Row, Stored
-from landbridge.store.document import folded, is_marked, unfold, unfolded
+from landbridge.store.document import CHOSEN, CLAIM, folded, is_marked, unfold, unfolded
 from landbridge.store.transaction import SqliteTransaction
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -111,11 +112,35 @@ class Voice:
         stored: list[Any] = attrs.get(self.name) or []
         if stored and not self.standing.rivals and self.put_value(stored, item):
             return True
+        if self.standing.rivals and all(map(is_marked, stored)) and (not stored or stored[0][PROVENANCE][-1] == CHOSEN):
+            return self.put_claim(attrs, stored, item)
         instances = unfolded(stored) if any(map(is_marked, stored)) else stored
         placed = self.absorber.place(self.types, instances, item)
         whole = instances if placed is None else orjson.loads(orjson.dumps(placed))
         attrs[self.name] = folded(whole)
         return placed is not None
+
+    def put_claim(self, attrs: dict[str, Any], stored: list[Instance], item: Item) -> bool:
+        """Put a claim among others as they are stored, the chosen one first."""
+        absorber, owner = self.absorber, self.absorber.owner
+        own = next((one for one in stored if one[PROVENANCE][0] == owner), None)
+        if own is not None and absorber.is_late(own, item):
+            return False
+        others = [one for one in stored if one is not own]
+        chosen = absorber.best(self.standing, others, item) if others else None
+        created = absorber.recorded if own is None else own[PROVENANCE][2]
+        row = "null" if item.row is None else item.row
+        mark = CHOSEN if chosen is None else CLAIM
+        stamp = f'{absorber.before}{created},{absorber.recorded},{absorber.run},{row},"{mark}"]}}'
+        placed: list[tuple[bool, str, Any]] = [
+            (chosen is not None, owner, orjson.Fragment(str(item.head) + item.tail + stamp))
+        ]
+        for one in others:
+            one[PROVENANCE][-1] = CHOSEN if one is chosen else CLAIM
+            placed.append((one is not chosen, one[PROVENANCE][0], one))
+        placed.sort(key=itemgetter(0, 1))
+        attrs[self.name] = [one for _, _, one in placed]
+        return True
 
     def put_value(self, instances: list[Any], item: Item) -> bool:
         """Put the one value in place of an older one; False where that is not all there is to do."""
