@@ -54,6 +54,7 @@ PUBLIC = Actor("public", Role.PUBLIC)
 SECRET = "console.key"  # noqa: S105  (a file's name)
 ASKED_SECONDS = 600.0
 READING_THREADS = 16
+HERALD_PAUSE = 15.0  # seconds before a notification about registrations is tried again
 ASKING_THREADS = 8  # of them that may wait for the worker, so that reads never stand behind pushes and replays
 
 
@@ -75,7 +76,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     reach = Reach(pool, egress, contexts)
     herald = ngsild.open_herald(pool, contexts, reach)
     publisher = open_publisher(pool, contexts, caller, herald)
-    herald.hurry = publisher.hurry
+    herald.hurry = publisher.look_around
     live = Live(pool)
     beside = Beside(settings.folder, lambda news: None)
     asking = Asking(beside)
@@ -152,7 +153,10 @@ def open_publisher(pool: Pool, contexts: Contexts, caller: Caller, herald: Heral
 
     def heralded(lane: Lane) -> Target | None:
         found = herald.endpoint(lane.tenant, lane.subscription)
-        return None if found is None else Target(found[0], lane.tenant, found[1])
+        if found is None:
+            return None
+        endpoint, context = found
+        return Target(replace(endpoint, cooldown=max(endpoint.cooldown, HERALD_PAUSE)), lane.tenant, context)
 
     return Publisher(
         Subscriptions(pool),
@@ -177,8 +181,8 @@ def heralding_of(publisher: Publisher, egress: Egress) -> Telling:
     """The same for those who subscribe to registrations."""
     return Telling(
         check=partial(check_endpoint, egress=egress),
-        hurry=publisher.hurry,
-        forget=lambda tenant, id_, commit: None,
+        hurry=publisher.look_around,
+        forget=partial(publisher.forget, shelf=HERALDED),
         standing=partial(publisher.standing, shelf=HERALDED),
     )
 

@@ -14,20 +14,37 @@ from landbridge.store import shelf
 from landbridge.store.shelf import Kept
 from landbridge.store.transaction import SqliteTransaction
 
-__all__ = ["Cabinet", "Kept"]
+__all__ = ["Cabinet", "Kept", "Transaction"]
+
+Transaction = SqliteTransaction
 
 Body = dict[str, Any]
 T = TypeVar("T")
+Noted = Callable[[SqliteTransaction, str, str, Body | None, Body | None], None]
 EVERYTHING = 1_000_000
 
 
+def nobody(transaction: SqliteTransaction, tenant: str, id_: str, before: Body | None, after: Body | None) -> None:
+    """Stand in where nobody listens."""
+
+
+def nothing() -> None:
+    """Stand in where nobody waits."""
+
+
 class Cabinet:
-    """The documents of one shelf. `what` names them in sentences, in the plural."""
+    """The documents of one shelf. `what` names them in sentences, in the plural.
+
+    `noted` hears of each change in its very commit: the transaction, the tenant, the id, the body before and after;
+    `written` when that is on disk.
+    """
 
     def __init__(self, pool: Pool, name: str, what: str) -> None:
         self.pool = pool
         self.name = name
         self.what = what
+        self.noted: Noted = nobody
+        self.written: Callable[[], None] = nothing
         self.changed = 0  # grows with each change made here
 
     def create(
@@ -46,6 +63,7 @@ class Cabinet:
             if check:
                 check(self.all_of(transaction, tenant))
             shelf.put(transaction, self.name, tenant, id_, body)
+            self.noted(transaction, tenant, id_, None, body)
 
         self.write(actor, tenant, id_, job)
 
@@ -67,6 +85,7 @@ class Cabinet:
             if check:
                 check(body, [one for one in self.all_of(transaction, tenant) if one.id != id_])
             shelf.put(transaction, self.name, tenant, id_, body)
+            self.noted(transaction, tenant, id_, found.body, body)
             return body
 
         return self.write(actor, tenant, id_, job)
@@ -75,8 +94,11 @@ class Cabinet:
         """Forget a document. Raises Missing, Refused."""
 
         def job(transaction: SqliteTransaction) -> None:
-            if not shelf.remove(transaction, self.name, tenant, id_):
+            found = shelf.get(transaction.connection, self.name, tenant, id_)
+            if found is None:
                 raise self.missing(id_)
+            shelf.remove(transaction, self.name, tenant, id_)
+            self.noted(transaction, tenant, id_, found.body, None)
 
         self.write(actor, tenant, id_, job)
 
@@ -114,6 +136,7 @@ class Cabinet:
         with self.pool.asked(actor, "write", f"write {self.what}", id_):
             answer = self.pool.store.write(job, tenant=tenant, actor=actor.name, request=actor.request)
         self.changed += 1
+        self.written()
         return answer
 
     def all_of(self, transaction: SqliteTransaction, tenant: str) -> list[Kept]:

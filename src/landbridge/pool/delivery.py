@@ -147,6 +147,15 @@ def queue(transaction: SqliteTransaction, lane: Lane, notification: str, body: b
     )
 
 
+def clear(transaction: SqliteTransaction, lane: Lane) -> None:
+    """Forget what waits in a lane and how its deliveries went, in a commit under way."""
+    for table in ("delivery", "delivered"):
+        transaction.connection.execute(
+            f"DELETE FROM {table} WHERE shelf=? AND tenant=? AND subscription=?",  # noqa: S608  (two names of ours)
+            lane,
+        )
+
+
 def lanes(store: SqliteStore) -> list[Lane]:
     """The lanes in which something is kept, each found by one look."""
     found: list[Lane] = []

@@ -101,11 +101,17 @@ class Publisher:
         """Look at once: a subscription is new or changed."""
         self.signal.set()
 
-    def forget(self, tenant: str, id_: str, commit: int) -> None:
-        """Send nothing more for a subscription that is deleted."""
+    def look_around(self) -> None:
+        """Look at once at what others put behind those that wait."""
+        self.swept = 0.0
+        self.signal.set()
+
+    def forget(self, tenant: str, id_: str, commit: int, shelf: str = SHELF) -> None:
+        """Send nothing more for a subscription that is deleted, nor what is in memory for a document of a shelf."""
         with self.lock:
-            self.buried[tenant, id_] = commit
-            lane = Lane(SHELF, tenant, id_)
+            if shelf == SHELF:
+                self.buried[tenant, id_] = commit
+            lane = Lane(shelf, tenant, id_)
             queue = self.queues.pop(lane, None) or self.leaving.pop(lane, None)
         if queue is not None:
             self.dispatch.drop(queue, LEAVING)

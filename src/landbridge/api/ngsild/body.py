@@ -26,8 +26,11 @@ def read_body(call: Call, contexts: Contexts) -> tuple[dict[str, Any], Terms]:
 
 
 def read_json(call: Call) -> tuple[str, Any]:
-    """The media type of a body and its JSON; of a merge patch (RFC 7396) with the NGSI-LD Null for null."""
-    media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    """The media type of a body and its JSON; of a merge patch (RFC 7396) with the NGSI-LD Null for null.
+
+    A body that says nothing of its type is taken for JSON (RFC 9110, 8.3).
+    """
+    media = call.request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     taken = (JSON, JSON_LD, MERGE_PATCH) if call.request.method == "PATCH" else (JSON, JSON_LD)
     if media not in taken:
         raise WrongMedia(f"The body is {media or 'of no stated type'}.", hint=f"Send {' or '.join(taken)}.")

@@ -4,14 +4,17 @@
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from landbridge.api.http.caller import Callers
-from landbridge.api.http.resource import BODY_LIMIT, Resource
+from landbridge.api.http.resource import BODY_LIMIT, Beneath, Resource
 from landbridge.api.ngsild.attribute import Attributes
 from landbridge.api.ngsild.batch import Batches
 from landbridge.api.ngsild.context import ContextServer
+from landbridge.api.ngsild.csource_subscription import CsourceSubscriptions, watch_of
+from landbridge.api.ngsild.description_page import Description
 from landbridge.api.ngsild.discovery import Discovery
 from landbridge.api.ngsild.distribution import Distribution
 from landbridge.api.ngsild.distribution_batch import BatchDistribution
@@ -27,6 +30,7 @@ from landbridge.api.ngsild.parameter import TENANT
 from landbridge.api.ngsild.provision import Provision
 from landbridge.api.ngsild.registration import Registrations
 from landbridge.api.ngsild.subscription import SILENT, SubscriptionServer, Telling
+from landbridge.federation.herald import Herald
 from landbridge.federation.reach import Reach
 from landbridge.model.definition import find_nothing
 from landbridge.model.terms import Contexts
@@ -45,12 +49,15 @@ class Doors:
     reach: Reach | None = None
     kept: KeptContexts | None = None
     telling: Telling = SILENT
+    herald: Herald | None = None
+    heralding: Telling = SILENT
     body_limit: int = BODY_LIMIT  # bytes
 
 
 def table(pool: Pool, doors: Doors) -> Table:
     """All operations over a pool."""
     reach = doors.reach or Reach(pool, contexts=doors.contexts)
+    herald = doors.herald or open_herald(pool, doors.contexts, reach)
     around = (
         Distribution(reach, doors.contexts),
         BatchDistribution(reach, doors.contexts),
@@ -66,6 +73,7 @@ def table(pool: Pool, doors: Doors) -> Table:
         EntityMaps(pool, doors.contexts, reach),
         SubscriptionServer(pool, doors.contexts, doors.telling),
         Registrations(pool, doors.contexts, reach.registry),
+        CsourceSubscriptions(pool, doors.contexts, herald, doors.heralding),
         Identity(reach, doors.contexts),
         ContextServer(doors.kept or KeptContexts(pool, find_nothing), doors.contexts),
     )
@@ -75,13 +83,22 @@ def table(pool: Pool, doors: Doors) -> Table:
     return Table(served)
 
 
-def routes(pool: Pool, doors: Doors) -> list[Route]:
+def open_herald(pool: Pool, contexts: Contexts, reach: Reach) -> Herald:
+    """Who watches the registrations for those who subscribe to them; by the clock only once it is started."""
+    return Herald(pool, reach.registry.cabinet, partial(watch_of, contexts=contexts))
+
+
+def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
     """The addresses of NGSI-LD and of provenance, over a pool."""
     origins = Origins(pool, doors.contexts)
-    operations = Resource(
-        {}, doors.callers, FAULTS, DOOR, doors.body_limit, table(pool, doors).methods, {"NGSILD-Tenant": TENANT}, True
+    operations = table(pool, doors)
+    served = Resource(
+        {}, doors.callers, FAULTS, DOOR, doors.body_limit, operations.methods, {"NGSILD-Tenant": TENANT}, True
     )
+    description = Description(operations)
     return [
-        Route(ROOT + "/{rest:path}", operations),
-        Route(PROVENANCE + "/{rest:path}", Resource({"GET": origins.explain}, doors.callers, FAULTS, DOOR)),
+        Route(ROOT + "/openapi.json", Resource({"GET": description.document}, doors.callers, FAULTS, DOOR)),
+        Route(ROOT + "/openapi.html", Resource({"GET": description.page}, doors.callers, FAULTS, DOOR)),
+        Beneath(ROOT, served),
+        Beneath(PROVENANCE, Resource({"GET": origins.explain}, doors.callers, FAULTS, DOOR)),
     ]
