@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from landbridge.api.http.caller import SAFE, Callers, actor_of, request_id
@@ -113,6 +114,21 @@ class Resource:
         if self.callers.public is not None and request.method in SAFE:
             response.headers["Access-Control-Allow-Origin"] = "*"  # a browser sends no credentials along then
             response.headers["Access-Control-Expose-Headers"] = "*"
+
+
+class Beneath(BaseRoute):
+    """Every address beneath a prefix, whatever letters it has; a route's pattern ends at a line's end."""
+
+    def __init__(self, prefix: str, resource: Resource) -> None:
+        self.prefix = prefix + "/"
+        self.resource = resource
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        found = scope["type"] == "http" and scope["path"].startswith(self.prefix)
+        return (Match.FULL if found else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.resource(scope, receive, send)
 
 
 def verbs(methods: Mapping[str, Method]) -> list[str]:

@@ -111,6 +111,7 @@ ENTITIES: Mapping[str, Schema] = {
     "AttributeInstances": {
         "description": "An attribute, or several instances of it with a datasetId each.",
         "anyOf": [*(ref(name) for name in ATTRIBUTES), {"type": "array", "minItems": 1}],
+        "examples": [{"type": "Property", "value": 20}],
     },
     "AttributeFragment": record(
         {"type": one_word(*ATTRIBUTES), "value": ANY, "object": ANY, "unitCode": NAME, **META},
@@ -173,7 +174,10 @@ QUERIES: Mapping[str, Schema] = {
         "The entities of a query, as they were when it was first asked (NGSI-LD 5.2.39).",
         required=("id", "type", "expiresAt", "entityMap"), more=True,
     ),
-    "EntityMapFragment": record({"expiresAt": MOMENT, "@context": CONTEXT}, "Until when the map is kept.", more=True),
+    "EntityMapFragment": record(
+        {"expiresAt": MOMENT, "@context": CONTEXT}, "Until when the map is kept.", more=True,
+        examples=[{"expiresAt": "2030-01-01T00:00:00Z"}],
+    ),
 }  # fmt: skip
 
 PROBLEM = record(
@@ -200,7 +204,7 @@ OUTCOMES: Mapping[str, Schema] = {
         {
             "success": listed(URI),
             "errors": listed(
-                record({"entityId": URI, "registrationId": URI, "error": ref("ProblemDetails")},
+                record({"entityId": {"type": "string"}, "registrationId": URI, "error": ref("ProblemDetails")},
                        "An entity and its error (NGSI-LD 5.2.17).", required=("entityId", "error"), more=True)
             ),
         },
