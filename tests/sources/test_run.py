@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landbridge.errors import Refused, Unreachable
+from landbridge.errors import InvalidSettings, Refused, Unreachable
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.answer import RunRecord
 from landbridge.pool.pool import Pool
@@ -428,3 +428,19 @@ def test_facts_carry_everything_the_pool_must_know() -> None:
     known = run.facts(declaration, "stream")
     assert (known.name, known.tenant, known.manner, known.holds) == ("x", "t", "stream", 5)
     assert (known.gone, known.gone_share, known.null_remove, known.never_store) == ("end", 0.1, {"a"}, {"b"})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ('words = "x"', "`words` is no table"),
+        ("[words]\nzh = 7", "`words.zh` is no table of texts"),
+        ('[words.zh]\n"a" = 7', "`words.zh` is no table of texts"),
+    ],
+)
+def test_words_that_are_no_texts_are_told(tmp_path: Path, words: str, said: str) -> None:
+    folder = folder_of(tmp_path, "things", "")
+    with (folder / "source.toml").open("a") as toml:
+        toml.write(words)
+    with pytest.raises(InvalidSettings, match=said):
+        declared(folder)

@@ -243,6 +243,7 @@ def declared_of(city: City, declaration: Declaration) -> dict[str, Any]:
         "kind": declaration.kind,
         "tenant": declaration.tenant,
         "title": dict(declaration.title),
+        "words": {language: dict(texts) for language, texts in declaration.words.items()},
         "owner": declaration.owner,
         "licence": declaration.licence,
         "schedule": declaration.schedule or after_text(declaration),

@@ -7,7 +7,7 @@ in as plain functions.
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 
@@ -26,7 +26,9 @@ from landbridge.model.answer import (
     TypeSummary,
 )
 from landbridge.model.query import Query
-from landbridge.pool.dead_letter import DeadLetter
+
+if TYPE_CHECKING:  # the console is loaded without the writing side of the pool
+    from landbridge.pool.dead_letter import DeadLetter
 
 
 class Reading(Protocol):
@@ -71,7 +73,7 @@ class City:
 class Letters(Protocol):
     """Notifications that were given up, as `pool.dead_letter` has them."""
 
-    def listed(self, actor: Actor, limit: int = 100, offset: int = 0) -> tuple[Sequence[DeadLetter], int]: ...
+    def listed(self, actor: Actor, limit: int = 100, offset: int = 0) -> "tuple[Sequence[DeadLetter], int]": ...
     def replay(self, actor: Actor, subscription: str | None = None, notification: str | None = None) -> int: ...
     def drop(self, actor: Actor, subscription: str | None = None, notification: str | None = None) -> int: ...
 

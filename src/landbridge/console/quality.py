@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from landbridge.console.download import table, wanted
 from landbridge.console.naming import known_names
 from landbridge.console.page import HEADERS, Visit
+from landbridge.console.sentence import teller, told
 from landbridge.console.session import SAID, keep_cookie
 from landbridge.errors import InvalidQuery
 from landbridge.model.answer import Disagreement, RejectGroup
@@ -93,7 +94,7 @@ def rejects(visit: Visit) -> Response:
     if wanted(visit):
         return rejects_table(visit, groups, source, reason)
     rows = visit.reading.reject_rows(visit.actor, source, reason, ROWS + 1, offset) if source and reason else []
-    message = unquote(visit.request.cookies.get(SAID, ""))
+    message = told(unquote(visit.request.cookies.get(SAID, "")), visit.language)
     page = visit.page(
         "rejects.html.j2",
         groups=groups,
@@ -106,6 +107,7 @@ def rejects(visit: Visit) -> Response:
         raw=visit.may("raw"),
         message=message,
         group=group_of(groups, source, reason),
+        said=teller(visit.language, visit.reading.sources(visit.actor)),
         screen="rejects",
     )
     if message:

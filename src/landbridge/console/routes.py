@@ -19,6 +19,7 @@ from landbridge.console.figure import number_text, plain, short_id
 from landbridge.console.language import Language, load_languages
 from landbridge.console.needs import City, Doors, Reading
 from landbridge.console.page import Console, address, answer, posting, reading, with_parameters
+from landbridge.console.sentence import place_told, told
 from landbridge.console.session import Keys
 from landbridge.console.unit import symbol, unit_name
 from landbridge.errors import Missing
@@ -58,6 +59,8 @@ def environment(language: Language, zone: ZoneInfo, clock: Callable[[], float]) 
         "term": language.term,
         "translated": language.gettext,
         "localised": language.of,
+        "told": partial(told, language=language),
+        "place_told": partial(place_told, language=language),
         "number": number_text,
         "plain": partial(plain, language=language),
         "short_id": short_id,

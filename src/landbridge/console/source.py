@@ -8,6 +8,7 @@ from landbridge.console.download import table, wanted
 from landbridge.console.language import mark
 from landbridge.console.moment import span
 from landbridge.console.page import Visit
+from landbridge.console.sentence import teller
 from landbridge.errors import Missing
 from landbridge.model.answer import RunRecord, SourceState
 from landbridge.model.instant import format_instant
@@ -48,6 +49,12 @@ def schedule_text(visit: Visit, schedule: str | None) -> str:
     return schedule
 
 
+def counted(source: SourceState) -> RunRecord | None:
+    """The run whose rows are shown: the last one that came to an end, where one is under way."""
+    running = source.last is not None and source.last.state == "running"
+    return source.last_good if running and source.last_good else source.last
+
+
 def missed(run: RunRecord | None) -> int:
     """How many expectations of a run did not hold."""
     return sum(1 for one in (run.expectations if run else ()) if one.get("failed"))
@@ -80,6 +87,8 @@ def sources(visit: Visit) -> Response:
         sources=ordered,
         state_of=state_of,
         missed=missed,
+        counted=counted,
+        said=teller(visit.language, found),
         schedule_text=schedule_text,
         screen="sources",
     )
@@ -100,6 +109,8 @@ def source(visit: Visit) -> Response:
         runs=runs,
         rejects=visit.reading.rejects(visit.actor, name, examples=1) if visit.may("raw") else (),
         raw=visit.may("raw"),
+        counted=counted,
+        said=teller(visit.language, [found]),
         state_of=state_of,
         schedule_text=schedule_text,
         screen="sources",

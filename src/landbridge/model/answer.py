@@ -18,30 +18,30 @@ class Held:
     answer has no mark.
     """
 
-    __slots__ = ("_document", "_read", "id", "mark", "modified")
+    __slots__ = ("_document", "_row", "id", "mark", "modified")
 
     def __init__(self, document: Document, mark: tuple[int, int] | None = None) -> None:
         self.id: str = document["id"]
         self.mark = mark
         self.modified: int = document.get("modifiedAt", 0)  # microseconds since 1970
         self._document: Document | None = document
-        self._read: Callable[[], Document] | None = None
+        self._row: tuple[Callable[[str, int, int], Document], str, int, int] | None = None
 
     @classmethod
-    def stored(
-        cls, key: int, id_: str, text: str, created: int, modified: int, version: int,
-        read: Callable[[str, int, int], Document],
-    ) -> "Held":  # fmt: skip
-        """An entity's row; `read` makes the document of its text and times."""
+    def stored(cls, row: Sequence[Any], read: Callable[[str, int, int], Document]) -> "Held":
+        """An entity's row: key, id, document, created, modified, version; `read` makes a document of the middle three."""
         found = cls.__new__(cls)
-        found.id, found.mark, found.modified = id_, (key, version), modified
-        found._document, found._read = None, lambda: read(text, created, modified)
+        key, found.id, text, created, found.modified, version = row
+        found.mark = (key, version)
+        found._document = None
+        found._row = read, text, created, found.modified
         return found
 
     @property
     def document(self) -> Document:
-        if self._document is None and self._read is not None:
-            self._document = self._read()
+        if self._document is None and self._row is not None:
+            read, *row = self._row
+            self._document = read(*row)
         assert self._document is not None
         return self._document
 
@@ -213,6 +213,7 @@ class SourceState:
     last_good: RunRecord | None
     rejects: int
     next_due: int | None = None
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # language -> its own texts -> in the language
 
 
 @dataclass(frozen=True)

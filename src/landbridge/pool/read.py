@@ -201,6 +201,7 @@ def source_state(name: str, declared: Mapping[str, Any], last: Sequence[RunRecor
         last_good=next((run for run in last if run.state in ("done", "unchanged")), None),
         rejects=rejects,
         next_due=declared.get("next_due"),
+        words=dict(declared.get("words", {})),
     )
 
 

@@ -68,6 +68,7 @@ class Declaration:
     owner: str = ""
     licence: str = ""
     title: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # language -> its own texts -> in the language
     types: tuple[str, ...] = ()  # needed only where `type` is not a literal in the mapping
     tables: Mapping[str, str] = field(default_factory=dict)  # reference tables: SQL name -> file or database address
     holds: int | None = None  # microseconds that a claim holds; None: until the source's next

@@ -24,6 +24,8 @@ KEYS: dict[str, str] = {
     "owner": "who answers for the data",
     "licence": "the licence that it comes under",
     "title": "a name for people: a text, or one for each language",
+    "words": "the source's own texts in another language, `[words.zh]`: reasons that its mapping rejects with, names of "
+    "expectations, its owner",
     "types": "entity types it maps, where the mapping's `type` is no literal",
     "tables": "reference tables: SQL name to file in the folder, or database address",
     "holds": "how long a claim holds, such as 'P2D' or 'PT6H'; default: until the source's next",
@@ -95,6 +97,7 @@ def declare(folder: Path, keys: Mapping[str, Any], where: str) -> Declaration:
         owner=read.text("owner", ""),
         licence=read.text("licence", ""),
         title=title(keys.get("title", {}), where),
+        words=words(keys.get("words", {}), where),
         types=read.texts("types"),
         tables=text_table(keys.get("tables", {}), "tables", where),
         holds=duration(keys.get("holds"), where),
@@ -179,6 +182,13 @@ class Keys:
 def title(value: Any, where: str) -> dict[str, str]:
     """A title by language; a text alone is under ''."""
     return {"": value} if isinstance(value, str) else text_table(value, "title", where)
+
+
+def words(value: Any, where: str) -> dict[str, dict[str, str]]:
+    """Texts by language; raises InvalidSettings."""
+    if not isinstance(value, dict):
+        raise InvalidSettings("`words` is no table.", where=where, hint='Write [words.zh] and "text" = "translation".')
+    return {language: text_table(texts, f"words.{language}", where) for language, texts in value.items()}
 
 
 def text_table(value: Any, name: str, where: str) -> dict[str, str]:
