@@ -201,3 +201,11 @@ def test_an_answer_names_the_core_unless_the_clients_context_leads_to_it() -> No
     assert known.terms("https://c.example/part").document() == ["https://c.example/part", CORE_URL]
     assert known.terms([CORE_URL, "https://c.example/part"]).document() == ["https://c.example/part", CORE_URL]
     assert known.terms(CORE_URL).document() == CORE_URL
+
+
+def test_a_scoped_context_is_refused_but_for_the_cores_own() -> None:
+    """NGSI-LD 5.5.7: a user's context has no scoped contexts."""
+    scoped = {"Vehicle": {"@id": "https://a.example/V", "@context": {"speed": "https://a.example/s"}}}
+    with pytest.raises(InvalidEntity, match="'Vehicle' has a context of its own"):
+        Terms([scoped])
+    assert Terms([core_document("1.9")]).expand("ngsildproof") == "ngsildproof"

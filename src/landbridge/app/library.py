@@ -205,8 +205,11 @@ class District:
         self.pool.create(LIBRARY, parse_entity(dict(entity), self.terms), tenant=self.tenant)
 
     def patch(self, id: str, attributes: Mapping[str, Any]) -> None:
-        """Replace attributes that are there. Raises Missing, InvalidEntity, Refused for what a source owns."""
-        self.pool.patch(LIBRARY, id, self.fragment(attributes), tenant=self.tenant)
+        """Replace attributes, and add those that are not there; "urn:ngsi-ld:null" for a value deletes it.
+
+        Raises Missing, InvalidEntity, Refused for what a source owns.
+        """
+        self.pool.patch(LIBRARY, id, self.fragment(attributes, nulls=True), tenant=self.tenant)
 
     def append(self, id: str, attributes: Mapping[str, Any]) -> None:
         """Add attributes, replacing those that are there. Raises Missing, InvalidEntity, Refused."""
@@ -219,8 +222,8 @@ class District:
         else:
             self.pool.delete_attribute(LIBRARY, id, self.terms.expand(attribute), tenant=self.tenant)
 
-    def fragment(self, attributes: Mapping[str, Any]) -> Any:
-        return parse_fragment(dict(attributes), self.terms)["attrs"]
+    def fragment(self, attributes: Mapping[str, Any], *, nulls: bool = False) -> Any:
+        return parse_fragment(dict(attributes), self.terms, nulls=nulls)["attrs"]
 
     def pull(self, source: str, *, again: bool = False, tell: Tell = tell_nobody) -> RunRecord:
         """Pull one source and give the run's record. Raises Failed where it failed, Missing for no such source."""

@@ -15,6 +15,8 @@ MOST_TERMS = 20_000
 DEEPEST = 8  # contexts that name contexts
 MOST_CONTEXTS = 100  # contexts that one request reads
 IGNORED = frozenset({"@version", "@protected", "@language", "@direction", "@base", "@propagate", "@import"})
+PROOF = "https://uri.etsi.org/ngsi-ld/ngsildproof"  # the one term to which the core gives a context of its own
+SCOPED = "NGSI-LD 5.5.7 allows no scoped contexts; define what it has beside the term."
 
 Context = str | Mapping[str, Any] | Sequence[Any] | None
 Find = Callable[[str], Any]  # address -> what the document there holds under @context
@@ -129,6 +131,8 @@ class Reading:
 
     def definition(self, name: str, given: str | Mapping[str, Any] | None, iri: str) -> Term:
         if isinstance(given, Mapping):
+            if "@context" in given and iri != PROOF:
+                raise InvalidEntity(f"The term '{name}' has a context of its own.", where="@context", hint=SCOPED)
             coercion = given.get("@type")
             return Term(iri, given.get("@prefix") is True, coercion if isinstance(coercion, str) else None)
         return Term(iri, ":" not in name and "/" not in name and iri.endswith(GEN_DELIMS))

@@ -33,7 +33,8 @@ class Expiries:
 
     def forget(self) -> None:
         """Ask the store again, for something that expires was written."""
-        self.looked = None
+        with self.lock:  # not while another thread is asking, whose answer would be older
+            self.looked = None
 
     def withdraw(self, claims: Callable[[], Claims]) -> None:
         """Withdraw all that has expired by now."""
