@@ -29,7 +29,7 @@ class Held:
 
     @classmethod
     def stored(cls, row: Sequence[Any], read: Callable[[str, int, int], Document]) -> "Held":
-        """An entity's row: key, id, document, created, modified, version; `read` makes a document of the middle three."""
+        """An entity's row: key, id, document, created, modified, version; `read` makes a document of those between."""
         found = cls.__new__(cls)
         key, found.id, text, created, found.modified, version = row
         found.mark = (key, version)

@@ -35,7 +35,8 @@ def timed(doc: str, created: int, modified: int) -> Document:
 
 def held(stored: Stored) -> Held:
     """The entity as an answer holds it, its document not read yet."""
-    return Held.stored(stored.key, stored.id, stored.doc, stored.created, stored.modified, stored.version, timed)
+    row = (stored.key, stored.id, stored.doc, stored.created, stored.modified, stored.version)
+    return Held.stored(row, timed)
 
 
 def version(connection: apsw.Connection) -> int:
@@ -89,7 +90,7 @@ def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None) -
     following = bool(rows) and (more or backward)
     earlier = bool(rows) and (more if backward else asked.after is not None or asked.offset > 0)
     return Page(
-        tuple(held(Stored(*row[:6])) for row in rows),
+        tuple([Held.stored(row[:6], timed) for row in rows]),
         next_cursor(asked, rows[-1]) if following else None,
         count,
         next_cursor(asked, rows[0]) if earlier else None,

@@ -1,12 +1,12 @@
 """Entities as an answer: the body in the form that is wanted, the pages around it, and what the headers say of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
 
-from landbridge.api.ngsild.linked import Fetch, Shown, gather
+from landbridge.api.ngsild.linked import Fetch, gather
 from landbridge.api.ngsild.parameter import GEOJSON, Wanted, context_link
 from landbridge.api.ngsild.question import Join
 from landbridge.api.ngsild.rendered import EMPTY, Rendered
@@ -53,21 +53,24 @@ class Listing:
         (text,) = self.parts([held], self.wanted.rendering)
         return text
 
-    def parts(self, held: Sequence[Held], how: Rendering) -> Iterable[bytes]:
+    def parts(self, held: Sequence[Held], how: Rendering) -> list[bytes]:
         """Each entity as JSON, then those that are joined behind."""
         if self.join is None:
-            return [self.text(one, how) for one in held]
+            return self.texts(held, how)
         found, behind = gather(held, how, self.join, self.fetch)
         if self.join.form == "flat":
-            shown: list[Shown] = [(one, how) for one in held]
-            shown += [(one, below.in_list(how)) for one, below in behind]
-            return [self.text(one, below) for one, below in shown]
+            joined = (self.texts([one], below.in_list(how)) for one, below in behind)
+            return [*self.texts(held, how), *(text for (text,) in joined)]
         links = Links(found, self.join.levels, self.join.met)
         return [self.text(one, how, links) for one in held]
 
+    def texts(self, held: Sequence[Held], how: Rendering) -> list[bytes]:
+        if self.version is not None and self.version < OWN:
+            return [self.text(one, how) for one in held]
+        return self.rendered.entities(held, how, feature=self.is_feature)
+
     def text(self, held: Held, how: Rendering, links: Links | None = None) -> bytes:
-        if links is None and (self.version is None or self.version >= OWN):
-            return self.rendered.feature(held, how) if self.is_feature else self.rendered.entity(held, how)
+        """One entity, rendered for this answer alone."""
         show = render_feature if self.is_feature else render
         shown = show(held.document, how, links)
         if self.version is not None and self.version < OWN:

@@ -5,6 +5,7 @@ What is kept goes by the entity's mark, which changes with every change of it; s
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -15,8 +16,9 @@ from landbridge.model.renderer import Rendering, render, render_feature
 ROOM = 24 * 1024 * 1024  # bytes of JSON
 OVERHEAD = 400  # bytes that an entry takes besides
 LARGEST = 256 * 1024  # bytes of JSON of one entity that are worth keeping
+MOST_FORMS = 200  # forms and contexts that are told apart; those before are forgotten together
 EMPTY = b"{}"
-Key = tuple[tuple[int, int], Any]
+Key = tuple[int, int, int]  # an entity's mark, and the number of the form
 
 
 class Rendered:
@@ -26,40 +28,47 @@ class Rendered:
         self.room = room
         self.used = 0
         self.kept: OrderedDict[Key, bytes] = OrderedDict()
+        self.forms: dict[Any, int] = {}
+        self.last = 0  # the number of the newest form
         self.lock = threading.Lock()
 
-    def entity(self, held: Held, how: Rendering) -> bytes:
-        """The entity's JSON in the wanted form."""
-        return self.of(held, how, feature=False)
-
-    def feature(self, held: Held, how: Rendering) -> bytes:
-        """The entity as a GeoJSON Feature."""
-        return self.of(held, how, feature=True)
-
-    def of(self, held: Held, how: Rendering, feature: bool) -> bytes:
-        if held.mark is None:
-            return made(held, how, feature)
-        key = (held.mark, (how.signature, feature))
+    def entities(self, held: Sequence[Held], how: Rendering, *, feature: bool = False) -> list[bytes]:
+        """The JSON of entities in one form: that of the entity, or its GeoJSON Feature."""
+        form = self.form(how, feature)
+        keys = [(*one.mark, form) if one.mark is not None else None for one in held]
         with self.lock:
-            found = self.kept.get(key)
-            if found is not None:
-                self.kept.move_to_end(key)
-                return found
-        text = made(held, how, feature)
-        if len(text) <= LARGEST:
-            self.keep(key, text)
+            found = [self.look_up(key) for key in keys]
+        return [
+            self.made(one, how, feature, key) if text is None else text
+            for one, key, text in zip(held, keys, found, strict=True)
+        ]
+
+    def form(self, how: Rendering, feature: bool) -> int:
+        """The number of a form."""
+        signature = (how.signature, feature)
+        with self.lock:
+            number = self.forms.get(signature)
+            if number is None:
+                if len(self.forms) >= MOST_FORMS:
+                    self.forms.clear()
+                self.last += 1
+                number = self.forms[signature] = self.last
+        return number
+
+    def look_up(self, key: Key | None) -> bytes | None:
+        found = self.kept.get(key) if key is not None else None
+        if found is not None and key is not None:
+            self.kept.move_to_end(key)
+        return found
+
+    def made(self, held: Held, how: Rendering, feature: bool, key: Key | None) -> bytes:
+        """Render an entity, and keep it where it has a mark and is not huge."""
+        text = orjson.dumps(render_feature(held.document, how) if feature else render(held.document, how))
+        if key is not None and len(text) <= LARGEST:
+            with self.lock:
+                self.used += (len(text) + OVERHEAD) if key not in self.kept else 0
+                self.kept[key] = text
+                while self.used > self.room:
+                    _, gone = self.kept.popitem(last=False)
+                    self.used -= len(gone) + OVERHEAD
         return text
-
-    def keep(self, key: Key, text: bytes) -> None:
-        with self.lock:
-            if key in self.kept:
-                return
-            self.kept[key] = text
-            self.used += len(text) + OVERHEAD
-            while self.used > self.room:
-                _, gone = self.kept.popitem(last=False)
-                self.used -= len(gone) + OVERHEAD
-
-
-def made(held: Held, how: Rendering, feature: bool) -> bytes:
-    return orjson.dumps(render_feature(held.document, how) if feature else render(held.document, how))
