@@ -104,6 +104,10 @@ def test_names_are_shown_in_the_readers_context(city: City) -> None:
     assert linked_data["@context"] == [CITY]
 
 
+def informed(uri: str, member: str, key: str, value: str) -> dict[str, Any]:
+    return {"notification": {"endpoint": {"uri": uri, member: [{"key": key, "value": value}]}}}
+
+
 WRONG: list[tuple[str, dict[str, Any]]] = [
     ("type", {"type": "Subscribtion"}),
     ("id", {"id": "no uri"}),

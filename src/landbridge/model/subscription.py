@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from landbridge.model.answer import Document
-from landbridge.model.entity import Instance, Instances, instance_of
+from landbridge.model.entity import API, PROVENANCE, Instance, Instances, instance_of, provenance, without_provenance
 from landbridge.model.projection import Projection
 from landbridge.model.query import Near, Node, Scope, Selector, Spatial
 from landbridge.model.renderer import Form
@@ -146,12 +146,19 @@ def moved_in(name: str, before: Sequence[Instance], after: Sequence[Instance]) -
         old = instance_of(before, dataset)
         if old is None:
             found.append(Moved(name, dataset, "created", None))
-        elif old != one:
+        elif differs(old, one):
             found.append(Moved(name, dataset, "updated", old))
     for old in before:
         if instance_of(after, old.get("datasetId")) is None:
             found.append(Moved(name, old.get("datasetId"), "deleted", old))
     return found
+
+
+def differs(old: Instance, new: Instance) -> bool:
+    """Whether an instance was updated: by a client's write, or by a source that says something else than before."""
+    if old == new:
+        return False
+    return PROVENANCE not in new or provenance(new).owner == API or without_provenance(old) != without_provenance(new)
 
 
 def fires(subscription: Subscription, change: Change, moved: Sequence[Moved]) -> bool:
