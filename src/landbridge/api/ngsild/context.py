@@ -67,21 +67,21 @@ class ContextServer:
     def list(self, ask: Ask) -> Response:
         """NGSI-LD 6.29.3.2, list the @contexts."""
         tenant = named_tenant(ask.request)
-        choose(ask.request.headers.get("accept"), (JSON,))
+        media = choose(ask.request.headers.get("accept"), (JSON, JSON_LD))
         kind, details = one_of(ask, "kind", KINDS), flag(ask, "details")
         found = self.kept.listed(ask.actor, tenant, kind)
         root = root_of(ask.request)
         shown = [described(record, root) if details else address_of(record, root) for record in found]
-        return render(shown, tenant)
+        return render(shown, tenant, media)
 
     def serve(self, ask: Ask) -> Response:
         """NGSI-LD 6.30.3.1, serve an @context, or with `details=true` what is known of it."""
         tenant = named_tenant(ask.request)
         details = flag(ask, "details")
-        media = choose(ask.request.headers.get("accept"), (JSON,) if details else (JSON, JSON_LD))
+        media = choose(ask.request.headers.get("accept"), (JSON, JSON_LD))
         record, document = self.kept.one(ask.actor, tenant, ask.path["contextId"])
         if details:
-            return render(described(record, root_of(ask.request)), tenant)
+            return render(described(record, root_of(ask.request)), tenant, media)
         if record.kind == "Cached":
             raise NotSupported("A cached @context is not served.", where=record.url, hint="It is at its own address.")
         return render(document, tenant, media)

@@ -22,7 +22,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     },
 } | {
     name: {JSON: ref(name)}
-    for name in ("IdList", "UpdateResult", "BatchOperationResult", "ContextList", "ProblemDetails")
+    for name in ("IdList", "UpdateResult", "BatchOperationResult", "ProblemDetails")
 }  # fmt: skip
 WITHOUT_CONTEXT = frozenset({"ContextDocument", "IdList"})  # bodies that are read without an @context of their own
 FAULTS: Mapping[int, str] = {
