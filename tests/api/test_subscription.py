@@ -265,3 +265,12 @@ def test_each_tenant_has_its_own(city: City) -> None:
 def test_an_id_is_made_where_none_is_given(city: City) -> None:
     place = city.done("POST", "/subscriptions", subscription(id=None)).headers["Location"]
     assert city.done("GET", place.removeprefix("/ngsi-ld/v1")).json()["id"].startswith("urn:ngsi-ld:Subscription:")
+
+
+@pytest.mark.parametrize("prefer", ["ngsi-ld=1.0", "NGSI-LD=1.0", 'ngsi-ld="1.0"', "respond-async, ngsi-ld=1.0;q=0.1"])
+def test_an_earlier_version_is_heeded_and_changes_nothing(city: City, prefer: str) -> None:
+    city.done("POST", "/subscriptions", subscription())
+    answer = city.done("GET", f"/subscriptions/{ID}", Prefer=prefer)
+    assert answer.status_code == 200
+    assert answer.headers["Preference-Applied"] == "ngsi-ld=1.0"
+    assert answer.json() == city.done("GET", f"/subscriptions/{ID}").json()

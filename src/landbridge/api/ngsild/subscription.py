@@ -115,7 +115,7 @@ class SubscriptionServer:
         counted = ask.given.get("count") == "true" or "count" in ask.given.get("options", "").split(",")
         limit, offset = read_limit(ask.given.get("limit"), counted), read_offset(ask.given.get("offset"))
         found, count = self.subscriptions.page(ask.actor, wanted.tenant, limit, offset)
-        headers = {"NGSILD-Results-Count": str(count)} if counted else {}
+        headers = preferred(wanted) | ({"NGSILD-Results-Count": str(count)} if counted else {})
         if links := page_links(ask.given, wanted.media, limit, offset, count):
             headers["Link"] = links
         return answer(wanted, [self.show(ask, wanted, one) for one in found], headers)
@@ -124,7 +124,7 @@ class SubscriptionServer:
         """NGSI-LD 6.11.3.1, retrieve a subscription."""
         wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
         found = self.subscriptions.get(ask.actor, wanted.tenant, subscription_id(ask.path))
-        return answer(wanted, self.show(ask, wanted, found))
+        return answer(wanted, self.show(ask, wanted, found), preferred(wanted))
 
     def update(self, ask: Ask) -> Response:
         """NGSI-LD 6.11.3.2, update a subscription."""
@@ -162,6 +162,13 @@ class SubscriptionServer:
         if wanted.rendering.context:
             shown["@context"] = list(wanted.terms.contexts) or wanted.terms.document()
         return shown
+
+
+def preferred(wanted: Wanted) -> dict[str, str]:
+    """Say that the version asked for was heeded: a subscription is the same in all of them (4.3.6.8, 6.3.6)."""
+    if wanted.version is None:
+        return {}
+    return {"Preference-Applied": f"ngsi-ld={wanted.version[0]}.{wanted.version[1]}"}
 
 
 def given_id(body: Json) -> str:
