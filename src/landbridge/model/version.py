@@ -6,7 +6,7 @@ from typing import Any
 
 Version = tuple[int, int]
 OWN: Version = (1, 9)
-PREFERRED = re.compile(r"(?:^|[,;\s])ngsi-ld=(\d{1,2})\.(\d{1,2})(?=$|[,;\s.])")
+PREFERRED = re.compile(r"(?:^|[,;\s])ngsi-ld=(\"?)(\d{1,2})\.(\d{1,2})(?:\.\d{1,3})?\1(?=$|[,;\s])", re.IGNORECASE)
 
 OLD_KINDS: Mapping[str, tuple[Version, str, str]] = {  # kind -> since when, and what it was before
     "LanguageProperty": ((1, 4), "languageMap", "Property"),
@@ -24,9 +24,9 @@ SEVERAL: Version = (1, 3)  # since when an entity has several types, and an attr
 
 
 def preferred_version(prefer: str) -> Version | None:
-    """The version that a Prefer header asks for; None: it asks for none, or for one that is not known yet."""
+    """The version that a Prefer header asks for (RFC 7240); None: none, or one that is not known yet."""
     found = PREFERRED.search(prefer)
-    version = (int(found.group(1)), int(found.group(2))) if found else None
+    version = (int(found.group(2)), int(found.group(3))) if found else None
     return version if version is not None and version <= OWN else None
 
 
