@@ -1,13 +1,23 @@
 """The pool and what other brokers hold beside it: what the doors ask in place of the pool alone."""
 
+import logging
+from collections.abc import Mapping
+
+from landbridge.errors import LandbridgeError
 from landbridge.federation.line import Lines
 from landbridge.federation.reached import Reached
 from landbridge.federation.registry import Registry
+from landbridge.federation.snapshot import Snapshots
 from landbridge.federation.trip import Trip
 from landbridge.governance.egress import Egress
+from landbridge.model.answer import Page
+from landbridge.model.query import Query
 from landbridge.model.terms import Contexts
 from landbridge.pool.identity import alias_of, tenant_alias
-from landbridge.pool.pool import Pool
+from landbridge.pool.pool import Actor, Pool
+
+LOG = logging.getLogger("landbridge.federation")
+POST_SECONDS = 10.0
 
 
 class Reach:
@@ -20,6 +30,7 @@ class Reach:
         self.registry = Registry(pool, self.egress.check)
         self.lines = Lines(self.egress)
         self.own_alias: str | None = None
+        self.snapshots = Snapshots(pool, self.find, self.post)
 
     def alias(self, tenant: str) -> str:
         """The name by which other brokers know a tenant of this one (NGSI-LD 5.2.40), and a Via header shows it."""
@@ -33,5 +44,17 @@ class Reach:
             return self.pool
         return Reached(self, trip, tenant)
 
+    def find(self, actor: Actor, query: Query, trip: Trip) -> Page:
+        """A page of a query's answer, of the pool and of all sources."""
+        return self.along(trip, query.tenant).query(actor, query)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Tell an address something, once; that it does not answer is put on record and nothing more."""
+        try:
+            self.egress.request("POST", url, headers, body, POST_SECONDS, largest=64 * 1024)
+        except LandbridgeError as error:
+            LOG.warning("Nobody could be told: %s", error)
+
     def close(self) -> None:
+        self.snapshots.close()
         self.lines.close()

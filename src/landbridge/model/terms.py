@@ -184,6 +184,7 @@ class Contexts:
         """
         if context is None:
             return self.core
+        tenant = tenant.partition("/")[0]  # what a snapshot within a tenant holds is read in the tenant's contexts
         contexts = [context] if isinstance(context, str | Mapping) else list(context)
         try:
             text = orjson.dumps(contexts)

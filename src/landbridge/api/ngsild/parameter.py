@@ -172,12 +172,20 @@ def read_datasets(text: str) -> tuple[str, ...]:
 def read_tenant(request: Request, pool: Pool) -> str:
     """The tenant of the request (NGSI-LD 6.3.14). Raises NoTenant for one that nothing was ever written for."""
     tenant = named_tenant(request)
-    if not pool.has_tenant(tenant):
+    if not is_room(request) and not pool.has_tenant(tenant):
         raise NoTenant(f"There is no tenant '{tenant}'.", where="NGSILD-Tenant")
     return tenant
 
 
+def is_room(request: Request) -> bool:
+    """Whether the request is about what a snapshot holds, which is kept like a tenant (see `snapshot`)."""
+    return getattr(request.state, "room", None) is not None
+
+
 def named_tenant(request: Request) -> str:
+    """The tenant that the request names, or the room of a snapshot within it."""
+    if is_room(request):
+        return str(request.state.room)
     tenant = request.headers.get("ngsild-tenant", "")
     if tenant and not TENANT.match(tenant):
         raise InvalidRequest("The tenant's name has letters, digits, '_' and '-' only.", where="NGSILD-Tenant")

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.routing import BaseRoute, Route
 
@@ -12,6 +13,7 @@ from landbridge.api.http.resource import BODY_LIMIT, Beneath, Resource
 from landbridge.api.ngsild.attribute import Attributes
 from landbridge.api.ngsild.batch import Batches
 from landbridge.api.ngsild.context import ContextServer
+from landbridge.api.ngsild.csource_subscription import CsourceSubscriptions, watch_of
 from landbridge.api.ngsild.description_page import Description
 from landbridge.api.ngsild.discovery import Discovery
 from landbridge.api.ngsild.distribution import Distribution
@@ -27,7 +29,9 @@ from landbridge.api.ngsild.origin import PROVENANCE, Origins
 from landbridge.api.ngsild.parameter import TENANT
 from landbridge.api.ngsild.provision import Provision
 from landbridge.api.ngsild.registration import Registrations
+from landbridge.api.ngsild.snapshot import SnapshotServer
 from landbridge.api.ngsild.subscription import SILENT, SubscriptionServer, Telling
+from landbridge.federation.herald import Herald
 from landbridge.federation.reach import Reach
 from landbridge.model.definition import find_nothing
 from landbridge.model.terms import Contexts
@@ -46,12 +50,15 @@ class Doors:
     reach: Reach | None = None
     kept: KeptContexts | None = None
     telling: Telling = SILENT
+    herald: Herald | None = None
+    heralding: Telling = SILENT
     body_limit: int = BODY_LIMIT  # bytes
 
 
 def table(pool: Pool, doors: Doors) -> Table:
     """All operations over a pool."""
     reach = doors.reach or Reach(pool, contexts=doors.contexts)
+    herald = doors.herald or open_herald(pool, doors.contexts, reach)
     around = (
         Distribution(reach, doors.contexts),
         BatchDistribution(reach, doors.contexts),
@@ -67,13 +74,20 @@ def table(pool: Pool, doors: Doors) -> Table:
         EntityMaps(pool, doors.contexts, reach),
         SubscriptionServer(pool, doors.contexts, doors.telling),
         Registrations(pool, doors.contexts, reach.registry),
+        CsourceSubscriptions(pool, doors.contexts, herald, doors.heralding),
         Identity(reach, doors.contexts),
         ContextServer(doors.kept or KeptContexts(pool, find_nothing), doors.contexts),
     )
-    served = [one for part in parts for one in part.served()]
-    for wider in around:
+    snapshots = SnapshotServer(pool, doors.contexts, reach.snapshots, reach.egress.check)
+    served = [one for part in (*parts, snapshots) for one in part.served()]
+    for wider in (*around, snapshots):
         served = [wider.around(one) for one in served]
     return Table(served)
+
+
+def open_herald(pool: Pool, contexts: Contexts, reach: Reach) -> Herald:
+    """Who watches the registrations for those who subscribe to them; by the clock only once it is started."""
+    return Herald(pool, reach.registry.cabinet, partial(watch_of, contexts=contexts))
 
 
 def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
