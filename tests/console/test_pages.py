@@ -1,19 +1,22 @@
 """Every page over a real pool: what it says, to whom, in which language, and what never gets out as markup."""
 
 import csv
+import html
 import io
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import orjson
 import pytest
 
-from console.made_city import HOSTILE, NOW, Clock, fill, open_city
+from console.made_city import HOSTILE, HOUR, NOW, Clock, fill, open_city
 from console.made_console import console_app, nobody, public
 from console.visitor import Visitor
 from landbridge.pool.pool import Pool
 from landbridge.pool.token import create_token, revoke_token
+from landbridge.store.transaction import SqliteTransaction
 
 STATION = "urn:ngsi-ld:AirQualityObserved:1023A"
 SITUATION = "urn:ngsi-ld:EpidemicSituation:120116"
@@ -247,6 +250,41 @@ def test_disagreements_can_be_filtered(pool: Pool) -> None:
     assert client.get("/disagreements?open=1").text.count('class="sides"') == 1
     assert client.get("/disagreements?attribute=deaths").text.count('class="sides"') == 0
     assert "still stands" in client.get("/disagreements?open=1").text
+
+
+def test_many_disagreements_come_page_by_page(tmp_path: Path) -> None:
+    pool = open_city(tmp_path / "pool.db")
+    fill(pool)
+    values = orjson.dumps([{"source": one, "value": 1, "observedAt": "2020-06-30T00:00:00Z"} for one in "ab"]).decode()
+
+    def job(transaction: SqliteTransaction) -> None:
+        key = transaction.locate("", [SITUATION])[SITUATION]
+        rows = [(key, NOW - hour * HOUR, NOW - hour * HOUR + 1, values) for hour in range(1, 121)]
+        transaction.set_disagreements([key], "deaths", rows)
+
+    pool.store.write(job, actor="test")
+    client, path, shown, pages = visitor(pool), "/disagreements?attribute=deaths", 0, 0
+    while path:
+        text = client.get(path).text
+        shown, pages = shown + text.count('class="sides"'), pages + 1
+        following = re.search(r'rel="next" href="([^"]+)"', text)
+        path = html.unescape(following[1]) if following else ""
+    assert (shown, pages) == (120, 3)
+    assert "here 101 to 120" in said(text)
+    assert client.get("/disagreements?offset=50&attribute=deaths").text.count('rel="prev"') == 1
+    for odd in ("²", "9" * 5_000, "-1", "x"):
+        assert client.get("/disagreements", params={"offset": odd}).status_code == 200
+        assert client.get("/rejects", params={"offset": odd}).status_code == 200
+    pool.close()
+
+
+def test_sources_differ_where_they_do_so_now(pool: Pool) -> None:
+    """Not where values of different times differ: that one source has fallen silent is no disagreement."""
+    client = visitor(pool)
+    assert "sources differ" in client.get(f"/entity/{SITUATION}").text
+    other = client.get("/entity/urn:ngsi-ld:EpidemicSituation:120113").text
+    assert "Sources disagree about this entity in 1 stretch" in other
+    assert "sources differ" not in other
 
 
 def test_search_finds_either_language_and_ids(pool: Pool) -> None:

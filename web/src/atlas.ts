@@ -239,7 +239,7 @@ export class Atlas {
     this.put("pulse", changed.slice(0, 200).map((one) => ({ ...one, geometry: { type: "Point" as const, coordinates: middle(one.geometry) } })));
     const start = performance.now();
     const step = (now: number): void => {
-      const share = Math.min(1, (now - start) / PULSE);
+      const share = Math.min(1, Math.max(0, (now - start) / PULSE)); // a frame may be timed from before the start
       this.map.setPaintProperty("pulse", "circle-radius", 12 + 14 * share);
       this.map.setPaintProperty("pulse", "circle-stroke-opacity", 1 - share);
       if (share < 1) requestAnimationFrame(step);

@@ -21,7 +21,7 @@ from landbridge.console.naming import area_of, documents_by_id, known_names, nam
 from landbridge.console.outline import Drawing, areas, drawn, location_of, middle
 from landbridge.console.page import Visit, packed
 from landbridge.errors import Missing
-from landbridge.model.answer import Document, Point, Trace
+from landbridge.model.answer import Disagreement, Document, Point, Trace
 from landbridge.model.instant import format_instant
 
 STANDINGS: dict[str, tuple[str, str]] = {  # standing -> sign, word
@@ -35,6 +35,7 @@ CARD = 6  # attributes on a map's card
 TABLED = 60  # points in the table beside a chart
 POINTS = 300
 LINKS = 200
+QUARRELS = 1_000  # disagreements of an entity that are counted
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Attribute:
     kind: str
     claims: tuple[Claim, ...]
     numeric: bool
-    differs: bool
+    differs: bool  # sources that hold now say different things, by more than is tolerated
 
     @property
     def first(self) -> Claim:
@@ -70,20 +71,25 @@ class Attribute:
         """The claims without the repetition of the one that the rule chose."""
         return self.claims[1:] if self.first.standing == "chosen" and len(self.claims) > 1 else self.claims
 
+    @property
+    def agreed(self) -> bool:
+        """Whether all of several claims say the same."""
+        return len(self.told) > 1 and len({claim.shown.text for claim in self.told}) == 1
+
 
 def entity(visit: Visit) -> Response:
     """GET /entity/{id}."""
     id = visit.request.path_params["id"]
     document = visit.reading.entity(visit.actor, id, tenant=visit.tenant)
     traces = visit.reading.explain(visit.actor, id, tenant=visit.tenant)
-    shown = attributes(visit, document, traces)
+    disagreements = disagreements_of(visit, id)
+    shown = attributes(visit, document, traces, standing_now(disagreements))
     charted = chosen_series(visit, shown)
     chart, points = series(visit, id, charted)
     if wanted(visit):
         columns = ("time", "value", "source", "recorded", "withdrawn")
         return table(visit, f"{id} {charted or ''}", columns, map(point_row, points))
     names = known_names(visit, [link for a in shown for c in a.claims for link in c.shown.links])
-    disagreements = visit.reading.disagreements(visit.actor, entity=id, limit=20, tenant=visit.tenant)
     return visit.page(
         "entity.html.j2",
         document=document,
@@ -105,15 +111,32 @@ def entity(visit: Visit) -> Response:
     )
 
 
-def attributes(visit: Visit, document: Document, traces: Sequence[Trace]) -> list[Attribute]:
+def disagreements_of(visit: Visit, id: str) -> Sequence[Disagreement]:
+    return visit.reading.disagreements(visit.actor, entity=id, limit=QUARRELS, tenant=visit.tenant)
+
+
+def standing_now(disagreements: Sequence[Disagreement]) -> frozenset[str]:
+    """The attributes on which sources differ now."""
+    return frozenset(one.attribute for one in disagreements if one.until is None)
+
+
+def attributes(visit: Visit, document: Document, traces: Sequence[Trace], disputed: frozenset[str]) -> list[Attribute]:
     """The entity's attributes for people: numbers first, then texts, places and links."""
     by_key: dict[tuple[str, str | None], Trace] = {(t.attribute, t.dataset_id): t for t in traces}
-    found = [attribute(visit, name, instances, by_key) for name, instances in document["attrs"].items() if instances]
+    found = [
+        attribute(visit, name, instances, by_key, name in disputed)
+        for name, instances in document["attrs"].items()
+        if instances
+    ]
     return sorted(found, key=lambda a: (not a.numeric, a.kind == "Relationship", a.kind == "GeoProperty"))
 
 
 def attribute(
-    visit: Visit, name: str, instances: Sequence[Mapping[str, Any]], traces: Mapping[tuple[str, str | None], Trace]
+    visit: Visit,
+    name: str,
+    instances: Sequence[Mapping[str, Any]],
+    traces: Mapping[tuple[str, str | None], Trace],
+    disputed: bool,
 ) -> Attribute:
     claims = [
         claim(visit, instance, traces.get((name, instance.get("datasetId"))), len(instances) > 1)
@@ -121,10 +144,7 @@ def attribute(
     ]
     claims.sort(key=lambda c: not c.holds)
     first = claims[0].shown
-    said = {c.shown.text for c in claims if c.standing == "claim"}
-    return Attribute(
-        name, visit.language.term(name), first.kind, tuple(claims), first.number is not None, len(said) > 1
-    )
+    return Attribute(name, visit.language.term(name), first.kind, tuple(claims), first.number is not None, disputed)
 
 
 def claim(visit: Visit, instance: Mapping[str, Any], trace: Trace | None, several: bool) -> Claim:
@@ -213,7 +233,8 @@ def card_view(visit: Visit, id: str) -> Mapping[str, Any] | None:
         traces = visit.reading.explain(visit.actor, id, tenant=visit.tenant)
     except Missing:
         return None
-    shown = [a for a in attributes(visit, document, traces) if a.kind not in ("GeoProperty",) and a.name != "name"]
+    every = attributes(visit, document, traces, standing_now(disagreements_of(visit, id)))
+    shown = [a for a in every if a.kind not in ("GeoProperty",) and a.name != "name"]
     return {
         "id": id,
         "name": name_of(visit, document),

@@ -19,7 +19,7 @@ def letters(visit: Visit) -> Response:
     """GET /notifications: those that were given up, with their reason."""
     visit.console.doors.policy.require(visit.actor, "raw", "see notifications that were given up")
     kept = visit.console.doors.letters
-    offset = int(visit.asked("offset")) if visit.asked("offset").isdigit() else 0
+    offset = visit.number("offset")
     found, count = kept.listed(visit.actor, 10_000 if wanted(visit) else ROWS, offset) if kept else ((), 0)
     if wanted(visit):
         rows = (

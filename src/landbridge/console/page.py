@@ -107,6 +107,11 @@ class Visit:
         """A query parameter."""
         return self.request.query_params.get(name, otherwise)
 
+    def number(self, name: str) -> int:
+        """A query parameter that is a whole number; 0 where it is none."""
+        asked = self.asked(name)
+        return int(asked) if asked.isdecimal() and len(asked) < 10 else 0
+
     def may(self, right: str) -> bool:
         return self.console.doors.policy.allows(self.actor, right)
 

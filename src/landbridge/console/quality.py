@@ -17,7 +17,8 @@ from landbridge.model.answer import Disagreement, RejectGroup
 from landbridge.model.instant import format_instant
 from landbridge.model.query import Query
 
-MOST = 500
+MOST = 10_000  # disagreements that are looked through
+PAGE = 50  # of them on a page
 ROWS = 50
 Rejected = tuple[str, dict[str, object]]  # the place, and the row's columns
 
@@ -44,9 +45,14 @@ def disagreements(visit: Visit) -> Response:
     if wanted(visit):
         columns = ("entity", "attribute", "from", "to", "source", "value", "observedAt")
         return table(visit, "disagreements", columns, (row for one in found for row in said_rows(one)))
+    offset = visit.number("offset")
     return visit.page(
         "disagreements.html.j2",
-        quarrels=quarrels(visit, found),
+        quarrels=quarrels(visit, found[offset : offset + PAGE]),
+        total=len(found),
+        offset=offset,
+        earlier=max(0, offset - PAGE) if offset else None,
+        further=offset + PAGE if offset + PAGE < len(found) else None,
         attributes=sorted({d.attribute for d in everything}),
         entity=entity or "",
         attribute=attribute or "",
@@ -89,7 +95,7 @@ def quarrels(visit: Visit, found: Sequence[Disagreement]) -> list[Quarrel]:
 def rejects(visit: Visit) -> Response:
     """GET /rejects: groups by source and reason; the rows of one group where the address names it."""
     source, reason = visit.asked("source") or None, visit.asked("reason") or None
-    offset = int(visit.asked("offset")) if visit.asked("offset").isdigit() else 0
+    offset = visit.number("offset")
     groups = sorted(visit.reading.rejects(visit.actor, source), key=lambda g: (g.source, -g.count))
     if wanted(visit):
         return rejects_table(visit, groups, source, reason)

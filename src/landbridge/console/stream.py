@@ -26,7 +26,7 @@ async def live(console: Console, request: Request) -> Response:
     except LandbridgeError as error:
         return PlainTextResponse(str(error), 403, HEADERS)
     asked = request.headers.get("last-event-id") or request.query_params.get("since", "")
-    since = int(asked) if asked.isdigit() else console.reading.version()
+    since = int(asked) if asked.isdecimal() and len(asked) < 19 else console.reading.version()
     headers = HEADERS | {"X-Accel-Buffering": "no"}
     changes = console.doors.live(since)
     return StreamingResponse(events(changes, console.city.tenant), 200, headers, media_type="text/event-stream")
