@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
+from landbridge.app.connection import Connection, allow_connections
 from landbridge.app.entrance import open_pool
 from landbridge.app.site import Site, open_site
 from landbridge.errors import Failed, InvalidSettings, LandbridgeError, Refused
@@ -59,6 +60,7 @@ def serve(
         contexts_map=contexts_map or operator.contexts_map,
     )
     logging.basicConfig(level=operator.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    allow_connections()
     pool = open_pool(settings)
     try:
         refuse_accidents(pool, host, open_to_all)
@@ -150,6 +152,7 @@ async def run(site: Site, door: socket.socket, log_level: str, started: Callable
     """Answer requests until a signal says that it is enough."""
     config = uvicorn.Config(
         site.application,
+        http=Connection,
         log_level="warning" if log_level == "info" else log_level,
         access_log=log_level == "debug",
         lifespan="on",
