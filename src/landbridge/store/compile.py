@@ -225,7 +225,10 @@ def union(parts: list[Fragment]) -> Fragment:
 
 
 def page(query: Query, branches: list[Branch], cursor: Cursor | None) -> Fragment:
-    """The statement of one page; its rows come from the end of the page where the cursor looks backward."""
+    """The statement of one page; its rows come from the end of the page where the cursor looks backward.
+
+    Where rows are sorted, that is done with their keys alone: only the documents of the page are read.
+    """
     if not branches:
         return Fragment(f"SELECT {COLUMNS} FROM entity WHERE 0")
     backward = cursor is not None and cursor.backward
@@ -238,13 +241,13 @@ def page(query: Query, branches: list[Branch], cursor: Cursor | None) -> Fragmen
     parts = []
     for part in branches:
         sorts = [put("{} AS o" + str(number), value) for number, value in enumerate(part.order)]
-        parts.append(rows(part, listed([Fragment(COLUMNS), *sorts])))
+        parts.append(rows(part, listed([Fragment("key"), *sorts])))
     order = sort_keys(query.order)
     later = beyond(order, cursor) if cursor else ALWAYS
-    return put(
-        "SELECT * FROM (\n{}\n)\nWHERE {}\nORDER BY {}\n{}",
-        *(union(parts), later, Fragment(ordering(order, backward)), limit),
-    )
+    sorted_by = Fragment(ordering(order, backward))
+    chosen = put("SELECT * FROM (\n{}\n)\nWHERE {}\nORDER BY {}\n{}", union(parts), later, sorted_by, limit)
+    values = "".join(f", o{number}" for number in range(len(order)))
+    return put(f"SELECT {COLUMNS}{values} FROM (\n{{}}\n) JOIN entity USING (key)\nORDER BY {{}}", chosen, sorted_by)
 
 
 def counted(branches: list[Branch]) -> Fragment:
