@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,7 +40,7 @@ FAKES = (  # values that look like what documents are made of
 TEXTS = st.sampled_from([None, "", "plain", 'a"@":["b', '"]},{"', "{", "[]}", "海\\", '"*"]}'])
 COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "observedAt": TIMES,
-    "n": st.sampled_from([None, 1.0, 2.5, 3.0]),
+    "n": st.sampled_from([None, 1.0, 2.5, 3.0, -4e-7, 9007199254740994.0]),
     "n.unitCode": st.sampled_from([None, "GQ"]),
     "text": TEXTS,
     "text.accuracy": st.sampled_from([None, None, 1.0]),
@@ -111,11 +112,10 @@ def rows_of(city: City) -> list[Any]:
     return [*found, city.journal(), sorted(city.disagreements(), key=repr), told]
 
 
-RULES = st.one_of(
-    st.permutations(["a", "b", "c"]).map(lambda order: ClaimRule("priority", tuple(order))),
-    st.sampled_from(
-        [ClaimRule("priority", ("b",)), ClaimRule("priority", ()), ClaimRule("newest"), ClaimRule("highest")]
-    ),
+RULES = st.builds(
+    ClaimRule,
+    st.sampled_from(["priority", "priority", "newest", "newest", "highest", "lowest", "median"]),
+    st.one_of(st.permutations(["a", "b", "c"]).map(tuple), st.just(("b",)), st.just(())),
 )
 
 
@@ -168,6 +168,11 @@ def one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weave, "FEW", 1)
 
 
+def scored(rule: str, score: float, owner: str = "b") -> Saying:
+    kind = pl.Int64 if rule == "newest" else pl.Float64
+    return replace(said(owner=owner), rule=rule, score=pl.Series([score], dtype=kind), observed=None)
+
+
 def made(text: str, *sayings: Saying) -> str | None:
     found = weave.weave([text], sayings, 99)
     return found.docs[0] if found.docs else None
@@ -194,6 +199,37 @@ def test_a_claim_replaces_the_sources_own_and_keeps_since_when_it_is_there() -> 
         ["b", 9, 2, 99],
         ["c", 1, 2, 3],
     ]
+
+
+NEW_YEAR = 1_577_836_800_000_000
+OF_NEW_YEAR = {"observedAt": "2020-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("there", "saying", "chosen"),
+    [
+        (claims_of("a", **OF_NEW_YEAR), scored("newest", NEW_YEAR + 1), "b"),
+        (claims_of("a", **OF_NEW_YEAR), scored("newest", NEW_YEAR), "a"),  # at one time the ranks decide
+        (claims_of("c", **OF_NEW_YEAR), scored("newest", NEW_YEAR), "b"),
+        (claims_of("a"), scored("newest", 4), "b"),  # without a time a claim holds since it was recorded, at 3
+        (claims_of("c", "a", "b", **OF_NEW_YEAR), scored("newest", NEW_YEAR - 1), "c"),
+        (claims_of("b", "a", **OF_NEW_YEAR), scored("newest", NEW_YEAR + 1), "b"),
+        (claims_of("b", "a", **OF_NEW_YEAR), scored("newest", NEW_YEAR - 1), None),  # who is chosen now?
+        (claims_of("a", value=2.5), scored("highest", 2.75), "b"),
+        (claims_of("a", value=2.5), scored("highest", 2.25), "a"),
+        (claims_of("c", "a", value=-4e-7), scored("lowest", -3e-7), "c"),
+        (claims_of("b", "a", value=2), scored("lowest", 1.0), "b"),
+        (claims_of("b", "a", value=2), scored("lowest", 3.0), None),
+        (claims_of("a", value="text"), scored("highest", 1.0), None),  # then the ranks decide
+        (claims_of("a", value=2**60), scored("highest", 1.0), None),
+    ],
+)
+def test_a_rule_compares_with_the_claim_that_was_chosen(
+    there: list[dict[str, Any]], saying: Saying, chosen: str | None
+) -> None:
+    text = made(document(n=there), saying)
+    first = None if text is None else orjson.loads(text)["attrs"]["n"][0]["@"]
+    assert (first and first[::6]) == (chosen and [chosen, "*"])
 
 
 def test_points_and_languages_beside_are_no_hindrance() -> None:

@@ -7,7 +7,7 @@ late values, rules that ask for more than the sources' ranks, pins, sub-attribut
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -54,12 +54,18 @@ class Voice:
 
     @cached_property
     def quick(self) -> bool:
-        """Whether nothing but the rank of the sources decides."""
-        rule, rivals = self.standing.rule, self.standing.rivals
+        """Whether the rule need but compare this with the claim that was chosen before."""
+        rule, rivals = self.standing.rule.rule, self.standing.rivals
         if not rivals:
             return True
         distinct = len(set(self.ranks.values())) == len(rivals)
-        return rule.rule == "priority" and not self.standing.lapsing and distinct and self.absorber.owner in rivals
+        if self.standing.lapsing or not distinct or self.absorber.owner not in rivals:
+            return False
+        return rule in ("priority", "newest") or (rule in ("highest", "lowest") and self.numeric)
+
+    @property
+    def numeric(self) -> bool:
+        return self.rendered.plan.value.reading == "plain" and self.rendered.values.dtype.is_numeric()
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -76,13 +82,25 @@ class Voice:
         observed = None if rendered.observed is None else rendered.observed.gather(at)
         if observed is not None and self.anew is not None:
             observed = observed.set(pl.Series(self.anew), None)
-        return Saying(self.name, absorber.owner, front, back, observed, self.ranks)
+        rule = self.standing.rule.rule if self.standing.rivals else "priority"
+        return Saying(self.name, absorber.owner, front, back, observed, self.ranks, rule, self.score(rule, at))
+
+    def score(self, rule: str, at: pl.Series) -> pl.Series | None:
+        """What the rule looks at before the ranks."""
+        if rule == "newest":
+            observed = self.rendered.observed
+            if observed is None:
+                return pl.repeat(self.absorber.recorded, len(at), dtype=pl.Int64, eager=True)
+            return observed.gather(at).fill_null(self.absorber.recorded)
+        if rule in ("highest", "lowest"):
+            return self.rendered.values.gather(at).cast(pl.Float64)
+        return None
 
     def said_of(self, part: slice) -> Saying:
         """What is said of some of the entities."""
         whole = self.saying
-        observed = None if whole.observed is None else whole.observed[part]
-        return Saying(whole.name, whole.owner, whole.front[part], whole.back[part], observed, whole.ranks)
+        observed, score = (None if one is None else one[part] for one in (whole.observed, whole.score))
+        return replace(whole, front=whole.front[part], back=whole.back[part], observed=observed, score=score)
 
     def places(self, part: slice | Ints) -> pl.Series:
         """The rows that stand, null where nothing is said."""

@@ -2,8 +2,9 @@
 
 Most documents of a delivery have one layout: the same attributes with the same sources' claims, as the bulk road and
 single writes leave them. Those are taken apart at their provenances, which every instance has once, and put together
-again with what is said in its place, without being read as JSON. What is not of plain values, or not in a state where
-the rank of the sources alone decides, is left to `pool.meet`, which looks at each document; both give the same text.
+again with what is said in its place, without being read as JSON. What is not of plain values, or asks for more than a
+comparison with the claim that was chosen before, is left to `pool.meet`, which looks at each document; both give the
+same text.
 
 Why the cuts are sound: a document qualifies if its braces are those of itself, its attributes and as many instances as
 there are provenances, and its brackets those of its types, scopes, attributes and provenances. An object or a list in
@@ -11,7 +12,7 @@ a value, or a brace in a text, makes one of the counts too large, and a quote in
 a provenance is one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,8 @@ FEW = 8  # documents of one layout that are not worth it
 BETWEEN = "\x1f"  # which no JSON text has in it
 PLAIN = "-"  # the mark of an instance that is no claim
 MOMENT = r',"observedAt":"([^"]*)",$'
+NUMBER = r'^\{"type":"Property","value":(-?[0-9][0-9.eE+-]*),'
+EXACT = 2.0**53  # numbers beyond it may be told apart as JSON and not here
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class Saying:
     """What is said of one attribute, an entry for each document (null: nothing).
 
     An instance is `front`, the time it is there since, `back`, and a mark where several sources feed the attribute;
-    `ranks` are theirs, empty where there is one source. `observed`: microseconds, where the same source's later value
-    stands; None or null where nothing is late.
+    `ranks` are theirs, each another, empty where there is one source. `observed`: microseconds, where the same
+    source's later value stands; None or null where nothing is late. `rule`: of the claims' rules one that compares two
+    claims. `score`: what it looks at before the ranks: since when this holds, or its value; None: nothing.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Saying:
     back: pl.Series
     observed: pl.Series | None
     ranks: Mapping[str, int]
+    rule: str = "priority"
+    score: pl.Series | None = None
 
     @property
     def key(self) -> str:
@@ -96,7 +102,7 @@ class Layout:
     instances: list[list[Shown]]
     made: list[list[Texts]]
     news: int = 0
-    late: list[pl.Expr] = field(default_factory=list)
+    needs: list[pl.Expr] = field(default_factory=list)  # what must hold, else a document is not for this road
 
     @classmethod
     def read(cls, signature: str) -> "Layout":
@@ -113,8 +119,22 @@ class Layout:
                 instances.append([])
         return cls(names, instances, [[one.text(one.mark) for one in some] for some in instances])
 
-    def say(self, saying: Saying, number: int, recorded: str) -> bool:
-        """Put what is said in its place; False where that is not for this road."""
+    def outcome(self, saying: Saying, number: int) -> pl.Expr | None:
+        """Whether what is said is chosen, where the document tells; None where that is so, or not so, for all."""
+        if saying.score is None or saying.key not in self.names:
+            return None
+        first, *_ = shown = self.instances[self.names.index(saying.key)]
+        if first.owner == saying.owner or first.owner not in saying.ranks:
+            return None
+        mine, theirs = pl.col(f"score{number}"), score_of(first, saying.rule)
+        ahead = mine < theirs if saying.rule == "lowest" else mine > theirs
+        if saying.ranks[saying.owner] < saying.ranks[first.owner]:
+            ahead |= mine == theirs
+        known = pl.all_horizontal(comparable(one, saying.rule) for one in shown) if saying.rule != "newest" else True
+        return pl.when(known & (saying.rule == "newest" or mine.abs() < EXACT)).then(ahead)
+
+    def say(self, saying: Saying, number: int, recorded: str, ahead: bool | None) -> bool:
+        """Put what is said in its place; False where that is not for this road. `ahead`: its outcome."""
         front, back = pl.col(f"front{number}"), pl.col(f"back{number}")
         if saying.key not in self.names:
             mark = [f',"{CHOSEN}"'] if saying.ranks else []
@@ -128,10 +148,12 @@ class Layout:
         mine = next((one for one in shown if one.owner == saying.owner or not saying.ranks), None)
         created = recorded if mine is None else mine.provenance.str.splitn(",", 4).struct.field("field_2")
         if mine is not None and mine.owner == saying.owner and saying.observed is not None:
-            self.late.append(is_late(mine, number))
+            self.needs.append(~is_late(mine, number))
         said = [front, created, back]
         if saying.ranks:
-            made = claimed(shown, saying, said)
+            made = claimed(shown, saying, said, ahead)
+            if saying.score is not None and mine is shown[0]:
+                self.needs.append(still_first(mine, saying.rule, number))
         else:
             made = None if len(shown) > 1 or shown[0].mark != PLAIN or shown[0].owner == API else [[*said, "]}"]]
             self.news |= 1 << number
@@ -150,28 +172,57 @@ class Layout:
         return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in [*parts, "}}"]])
 
 
-def claimed(shown: Sequence[Shown], saying: Saying, said: Texts) -> list[Texts] | None:
-    """The claims with the one that is said, the chosen one first; None where more than the ranks decides."""
+def claimed(shown: Sequence[Shown], saying: Saying, said: Texts, ahead: bool | None) -> list[Texts] | None:
+    """The claims with the one that is said, the chosen one first; None where they are not as the rule leaves them."""
     ranks = saying.ranks
     first, *others = shown
     if first.mark != CHOSEN or any(one.mark != CLAIM for one in others) or any(one.owner not in ranks for one in shown):
         return None
-    if any(ranks[one.owner] <= ranks[first.owner] for one in others):
-        return None
+    if ahead is None:
+        if saying.score is None and any(ranks[one.owner] <= ranks[first.owner] for one in others):
+            return None
+        ahead = ranks[saying.owner] <= ranks[first.owner] if saying.score is None else first.owner == saying.owner
     texts = {one.owner: one.text(CLAIM) for one in shown}
     texts[saying.owner] = [*said, f',"{CLAIM}"]}}']
-    best = min(texts, key=lambda owner: ranks[owner])
-    if best == saying.owner:
+    best = saying.owner if ahead else first.owner
+    if ahead:
         chosen: Texts = [*said, f',"{CHOSEN}"]}}']
     else:
         chosen = first.text(CHOSEN)
     return [chosen, *(texts[owner] for owner in sorted(texts) if owner != best)]
 
 
+def moment_of(one: Shown) -> pl.Expr:
+    """When an instance was observed, in microseconds; null where it does not say."""
+    text = one.start.str.extract(MOMENT)
+    return text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False).cast(pl.Int64)
+
+
 def is_late(mine: Shown, number: int) -> pl.Expr:
     """Whether the same source has said something observed later."""
-    moment = mine.start.str.extract(MOMENT).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
-    return (pl.col(f"observed{number}") < moment.cast(pl.Int64)).fill_null(False)
+    return (pl.col(f"observed{number}") < moment_of(mine)).fill_null(False)
+
+
+def score_of(one: Shown, rule: str) -> pl.Expr:
+    """What a rule looks at: since when a claim holds (when it was recorded, if it has no time), or its value."""
+    if rule == "newest":
+        recorded = one.provenance.str.splitn(",", 5).struct.field("field_3").cast(pl.Int64)
+        return pl.coalesce(moment_of(one), recorded)
+    return one.start.str.extract(NUMBER).cast(pl.Float64, strict=False)
+
+
+def comparable(one: Shown, rule: str) -> pl.Expr:
+    """Whether a claim's value is a number that can be compared here."""
+    return (score_of(one, rule).abs() < EXACT).fill_null(False)
+
+
+def still_first(mine: Shown, rule: str, number: int) -> pl.Expr:
+    """Whether a claim that was chosen stays so in any case: its score is none the worse."""
+    now, before = pl.col(f"score{number}"), score_of(mine, rule)
+    if rule == "newest":
+        return now >= before
+    better = now <= before if rule == "lowest" else now >= before
+    return (better & (now.abs() < EXACT) & (before.abs() < EXACT)).fill_null(False)
 
 
 def weave(docs: Sequence[str], sayings: Sequence[Saying], recorded: int) -> Woven:
@@ -199,6 +250,8 @@ def columns(sayings: Sequence[Saying]) -> Iterator[pl.Series]:
         yield saying.back.alias(f"back{number}")
         if saying.observed is not None:
             yield saying.observed.alias(f"observed{number}")
+        if saying.score is not None:
+            yield saying.score.alias(f"score{number}")
 
 
 def harmless(frame: pl.DataFrame) -> pl.DataFrame:
@@ -221,19 +274,31 @@ def woven(frame: pl.DataFrame, sayings: Sequence[Saying], recorded: str) -> Iter
             if signature is None or alike.height < FEW:
                 continue
             spoken, _, told = str(signature).partition(BETWEEN)
-            layout = Layout.read(told)
-            wanted = [number for number, bit in enumerate(spoken) if bit == "1"]
-            if not wanted or not all(layout.say(sayings[number], number, recorded) for number in wanted):
-                continue
-            lists = 1 + layout_lists(told)
-            good = alike.filter(pl.col("brackets") == lists + pl.col("scoped"), *(~late for late in layout.late))
+            good = alike.filter(pl.col("brackets") == layout_lists(told) + pl.col("scoped"))
+            said = {number: sayings[number] for number, bit in enumerate(spoken) if bit == "1"}
+            if said:
+                yield from put(good, told, said, recorded)
+
+
+def put(alike: pl.DataFrame, told: str, said: Mapping[int, Saying], recorded: str) -> Iterator[pl.DataFrame]:
+    """Put what is said into documents of one layout, which of them are chosen as the rules have it."""
+    layout = Layout.read(told)
+    outcomes = {number: layout.outcome(saying, number) for number, saying in said.items()}
+    told_by_row = {f"ahead{number}": ahead for number, ahead in outcomes.items() if ahead is not None}
+    parts: Iterable[tuple[tuple[Any, ...], pl.DataFrame]] = [((), alike)]
+    if told_by_row:
+        parts = alike.with_columns(**told_by_row).drop_nulls(list(told_by_row)).group_by(list(told_by_row))
+    for found, part in parts:
+        layout, ahead = Layout.read(told), dict(zip(told_by_row, found, strict=True))
+        if all(layout.say(one, number, recorded, ahead.get(f"ahead{number}")) for number, one in said.items()):
+            good = part.filter(*layout.needs) if layout.needs else part
             yield good.select("place", text=layout.text(), news=pl.lit(layout.news, pl.Int64))
 
 
 def layout_lists(told: str) -> int:
-    """The lists of a layout: those of its attributes and provenances."""
+    """The lists of a layout's documents: of types, of each attribute and of each provenance."""
     parts = told.split(BETWEEN)
-    return 1 + len(parts) // 3 + sum(part.startswith('"') for part in parts[3::3])
+    return 2 + len(parts) // 3 + sum(part.startswith('"') for part in parts[3::3])
 
 
 def taken_apart(frame: pl.DataFrame, count: int, sayings: int) -> pl.DataFrame:
