@@ -56,7 +56,12 @@ def shape_metres(reference: str, text: object) -> float | None:
 
 def collated(value: object, collation: str) -> object:
     """A text's sort key in a collation; anything else as it is."""
-    return parse_collation(collation).key(value) if isinstance(value, str) else value
+    return sort_text(value, collation) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=8192)
+def sort_text(text: str, collation: str) -> str:
+    return parse_collation(collation).key(text)
 
 
 @lru_cache(maxsize=4096)
