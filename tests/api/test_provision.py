@@ -285,6 +285,15 @@ def test_names_are_those_of_the_request(api: Api) -> None:
     assert api.delete(f"{here}/attrs/speed", headers=LINK).status_code == 204
 
 
+@pytest.mark.parametrize("context", [True, 5, [[5]], {"@foo": 1}, ""])
+def test_what_is_no_context_is_refused(api: Api, context: Any) -> None:
+    answer = api.post(ENTITIES, BODY | {"@context": context}, headers=LD)
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) in (
+        (400, "BadRequestData"),
+        (504, "LdContextNotAvailable"),
+    )
+
+
 # -- type, 4.17
 
 

@@ -28,7 +28,7 @@ from landbridge.model.core_context import (
     preference,
     stored_name,
 )
-from landbridge.model.definition import Context, Find, Reading, Term, find_nothing
+from landbridge.model.definition import Context, Find, Reading, Term, find_nothing, require_context
 
 __all__ = [
     "CORE_FILES", "CORE_PREFIX", "CORE_URL", "DEFAULT", "HOSTED", "Contexts", "Terms", "core_document", "core_iris",
@@ -184,6 +184,7 @@ class Contexts:
         """
         if context is None:
             return self.core
+        require_context(context)
         tenant = tenant.partition("/")[0]  # what a snapshot within a tenant holds is read in the tenant's contexts
         contexts = [context] if isinstance(context, str | Mapping) else list(context)
         try:
