@@ -21,7 +21,7 @@ NUMBER = np.dtype(np.uint64)
 EMPTY: Numbers = np.empty(0, NUMBER)
 CHUNK = 65_536  # pairs that are handled together
 RUNS = 8  # runs that wait before they are merged
-HELD = 2_000_000  # pairs in memory from which a merged run goes to a file
+HELD = 750_000  # pairs in memory from which a merged run goes to a file
 FILES = 4  # files before they are merged
 LOOKED_UP = 512  # keys looked up in a file before its pages are let go of
 

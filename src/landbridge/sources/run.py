@@ -98,6 +98,7 @@ def pull(
     not, and Damaged only where not even the failure can be written down.
     """
     run = Run(pool, actor, declaration, terms or Terms(), tell, stop or threading.Event())
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what is freed: 100 MB more at the peak of a pull
     try:
         run.open()
         with stopping(run.source, run.stop):

@@ -16,11 +16,13 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from landbridge.model.block import RESERVED, ROWS, Block, pack, unpack
+from landbridge.model.block import NUMBER, RESERVED, ROWS, Block, pack, unpack
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import Raw
 from landbridge.sources.contract import ROW, Batch
 from landbridge.sources.mapping import wire
+
+UNKNOWN = -1
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Stretch:
     last: int
     origin: str
     unit: str
-    start: int  # the number that people count for `first`, where `numbers` is None
+    start: int  # the number that people count for `first`, where `numbers` is None; UNKNOWN: it is in the block
     numbers: pa.Int64Array | None
     place: int = 0  # which block of a spool
 
@@ -68,8 +70,14 @@ class Rows:
     Columns that are never stored are in no answer.
     """
 
-    def __init__(self, load: Callable[[Stretch], pa.RecordBatch], never_store: frozenset[str]) -> None:
+    def __init__(
+        self,
+        load: Callable[[Stretch], pa.RecordBatch],
+        never_store: frozenset[str],
+        numbers: Callable[[Stretch], pa.Int64Array] | None = None,
+    ) -> None:
         self.load = load
+        self.numbers = numbers
         self.never_store = never_store
         self.stretches: list[Stretch] = []
         self.firsts: list[int] = []
@@ -134,10 +142,13 @@ class Rows:
             end = int(np.searchsorted(wanted, stretch.last, "right")) if ascending else at + 1
             unit, offsets = stretch.unit, wanted[at:end] - stretch.first
             origins += [stretch.origin] * len(offsets)
-            if stretch.numbers is None:
+            counted = stretch.numbers
+            if stretch.start == UNKNOWN and self.numbers is not None:
+                counted = self.numbers(stretch)
+            if counted is None:
                 numbers += (offsets + stretch.start).tolist()
             else:
-                numbers += stretch.numbers.take(pa.array(offsets)).fill_null(0).to_pylist()
+                numbers += counted.take(pa.array(offsets)).fill_null(0).to_pylist()
             at = end
         return origins, unit, numbers
 
@@ -187,14 +198,14 @@ class RowSpool:
     def __init__(
         self, folder: Path, never_store: frozenset[str], again: bool = True, mapping: str | None = None
     ) -> None:
-        self.rows = Rows(self.load, never_store)
+        self.rows = Rows(self.load, never_store, self.numbers)
         self.never_store = never_store
         self.keeps_all = again
         self.mapping = mapping
         self.tables: list[str] = []
         self.names: list[list[str]] = []  # all columns of each block, in their order
         self.packed, self.aside = Bodies(folder / "rows.blocks"), Bodies(folder / "aside.blocks")
-        self.last: tuple[Stretch, pa.RecordBatch] | None = None
+        self.last: tuple[Stretch, pa.RecordBatch, pa.Int64Array] | None = None
 
     def write(self, batch: Batch, numbering: Numbering) -> Stretch:
         """Keep a batch's rows and number them."""
@@ -210,7 +221,7 @@ class RowSpool:
                 wire.pack(batch.rows.select(hidden).slice(start, ROWS)) if hidden and self.keeps_all else b""
             )
             self.names.append(self.names[-1] if self.names and self.names[-1] == names else names)
-            self.rows.add(stretch)
+            self.rows.add(lightened(stretch))
             self.tables.append(batch.table)
         return whole
 
@@ -230,10 +241,19 @@ class RowSpool:
             yield table, numbered(rows, stretch)
 
     def load(self, stretch: Stretch) -> pa.RecordBatch:
+        return self.read(stretch)[1]
+
+    def numbers(self, stretch: Stretch) -> pa.Int64Array:
+        """The numbers that people count for the rows of a stretch."""
+        return self.read(stretch)[2]
+
+    def read(self, stretch: Stretch) -> tuple[Stretch, pa.RecordBatch, pa.Int64Array]:
         if self.last is None or self.last[0] is not stretch:
-            table = unpack(self.packed.read(stretch.place)).drop_columns(list(RESERVED))
-            self.last = (stretch, one(table.to_batches()) if table.num_rows else empty(table.schema))
-        return self.last[1]
+            table = unpack(self.packed.read(stretch.place))
+            rows = one(table.to_batches()) if table.num_rows else empty(table.schema)
+            own = [name for name in rows.schema.names if name not in RESERVED]
+            self.last = (stretch, rows.select(own), rows.column(NUMBER))
+        return self.last
 
     def raw(self) -> Raw:
         """These rows as the pool asks for them."""
@@ -262,6 +282,15 @@ def part_of(whole: Stretch, start: int, count: int, place: int) -> Stretch:
     numbers = None if whole.numbers is None else whole.numbers.slice(start, count)
     first = whole.first + start
     return Stretch(first, first + count - 1, whole.origin, whole.unit, whole.start + start, numbers, place)
+
+
+def lightened(stretch: Stretch) -> Stretch:
+    """The stretch without a number for each row: most count on from the first, and the block has the others."""
+    if stretch.numbers is None or not len(stretch.numbers):
+        return stretch
+    counted = stretch.numbers.fill_null(UNKNOWN).to_numpy()
+    on = bool((counted == counted[0] + np.arange(len(counted))).all()) and counted[0] >= 0
+    return replace(stretch, start=int(counted[0]) if on else UNKNOWN, numbers=None)
 
 
 def packed(rows: pa.RecordBatch, stretch: Stretch, mapping: str) -> bytes:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from landbridge import errors
 from landbridge.errors import Failed, InvalidMapping, TooMuch
 from landbridge.model.column import AttributeColumns, RowPlan, ValueColumn, plan_columns
-from landbridge.sources.contract import ROW, Declaration
+from landbridge.sources.contract import Declaration
 from landbridge.sources.kind import resembling
 from landbridge.sources.mapping.reference import read_references
 from landbridge.sources.mapping.wire import Header, pack, receive, send, unpack
@@ -72,42 +72,20 @@ class Mapped:
 
 
 class Spool:
-    """One table of a pull on disk, in batches that can be read again by row number."""
+    """One table of a pull on disk, for what looks over all of it."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self.schema = path, schema
         self.writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(str(path), schema)
-        self.starts: list[tuple[int, int]] = []  # first and last row of each batch
 
     def write(self, rows: pa.RecordBatch) -> None:
         if rows.num_rows and self.writer is not None:
-            numbers = rows.column(ROW)
-            self.starts.append((numbers[0].as_py(), numbers[-1].as_py()))
             self.writer.write(rows)
 
     def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
             self.writer = None
-
-    def find(self, row: int) -> pa.RecordBatch | None:
-        """The one row as a batch of one."""
-        for place, (first, last) in enumerate(self.starts):
-            if first <= row <= last and self.writer is None:
-                with pa.memory_map(str(self.path)) as file:
-                    batch = pa.ipc.open_file(file).get_batch(place)
-                    return pick(batch, row)
-        return None
-
-
-def pick(batch: pa.RecordBatch, row: int) -> pa.RecordBatch | None:
-    """The row of a batch with this number."""
-    numbers = batch.column(ROW)
-    guess = row - numbers[0].as_py() if batch.num_rows else -1
-    if 0 <= guess < batch.num_rows and numbers[guess].as_py() == row:
-        return batch.slice(guess, 1)
-    found = numbers.index(row).as_py()
-    return batch.slice(found, 1) if found >= 0 else None
 
 
 class Mapper:
@@ -123,7 +101,6 @@ class Mapper:
         self.fed = 0
         self.rows_fed = 0
         self.tables: set[str] = set()  # that were fed
-        self.recent: list[tuple[int, pa.RecordBatch]] = []
         self.spools: dict[str, Spool] = {}
         self.folder = tempfile.TemporaryDirectory(prefix="landbridge-", ignore_cleanup_errors=True)
         self.answers: queue.Queue[Frame] = queue.Queue()
@@ -234,7 +211,6 @@ class Mapper:
         if table in self.spooled or self.spool_all:
             self.spool(table, rows)
         batch, self.fed = self.fed, self.fed + 1
-        self.recent.append((batch, rows))
         if any(not later and table in file.tables for file, later in zip(self.files, self.later, strict=True)):
             self.orders.put(({"kind": "feed", "table": table, "batch": batch}, pack(rows)))
             self.outstanding += 1
@@ -253,8 +229,6 @@ class Mapper:
                 yield from self.sifted(header)
             else:
                 yield self.mapped(header, body)
-        kept = ahead + 2
-        del self.recent[:-kept]
 
     def sifted(self, header: Header) -> Iterator[Mapped]:
         """The expectations' results of a small batch, added up; the rows that they leave out are rejects of it."""
@@ -315,21 +289,6 @@ class Mapper:
         if rows.schema != spool.schema:
             rows = conform(rows, spool.schema, table, self.where)
         spool.write(rows)
-
-    def raw(self, rows: Sequence[int]) -> pa.RecordBatch:
-        """Source rows by number, in that order: of the batches fed last, or of the spool."""
-        found = [self.find(row) for row in rows]
-        known = [batch for batch in found if batch is not None]
-        if not known:
-            return pa.RecordBatch.from_arrays([pa.array([], pa.int64())], names=[ROW])
-        return one_batch(pa.concat_tables([pa.Table.from_batches([b]) for b in known], promote_options="default"))
-
-    def find(self, row: int) -> pa.RecordBatch | None:
-        for _, batch in self.recent:
-            numbers = batch.column(ROW)
-            if batch.num_rows and numbers[0].as_py() <= row <= numbers[-1].as_py():
-                return pick(batch, row)
-        return next((found for spool in self.spools.values() if (found := spool.find(row)) is not None), None)
 
     # --- the end ---------------------------------------------------------------------------------------------
 
