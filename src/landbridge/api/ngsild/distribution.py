@@ -38,7 +38,7 @@ from landbridge.federation.trip import Trip
 from landbridge.model.attribute import NAME
 from landbridge.model.entity import SYSTEM
 from landbridge.model.parser import ENTITY_MEMBERS, parse_entity, parse_fragment
-from landbridge.model.terms import Contexts, Terms
+from landbridge.model.terms import Contexts, Terms, full_name
 from landbridge.model.value import parse_id
 
 ENTITY, ATTRS, ATTRIBUTE = "/entities/{entityId}", "/entities/{entityId}/attrs", "/entities/{entityId}/attrs/{attrId}"
@@ -100,7 +100,6 @@ class Distribution:
         division = self.divide(ask, way, writing)
         if not division.shares:
             return served.perform(ask)
-        names = list((writing.names or {}).values())
         outcomes = []
         if division.here:
             here = self.here(served, ask, writing, division)
@@ -110,7 +109,7 @@ class Distribution:
         else:
             check(way, writing, ask.given)
         outcomes += self.elsewhere(ask, writing, division)
-        return told(way, writing, outcomes, names)
+        return told(way, writing, outcomes)
 
     def read(self, ask: Ask, way: Way) -> Writing:
         """What is asked for. Raises what the operation itself would raise of a malformed request."""
@@ -166,10 +165,11 @@ class Distribution:
         names = [own for name, own in (writing.names or {}).items() if division.rest is None or name in division.rest]
         if writing.names is not None and "attrId" not in ask.path and len(names) < len(writing.names):
             ask = replace(ask, body=orjson.dumps(part_of(writing, names, whole=True)))
+        told_ = [full_name(name) for name in (writing.names or {}) if division.rest is None or name in division.rest]
         try:
-            return from_here(served.perform(ask), names)
+            return from_here(served.perform(ask), told_)
         except LandbridgeError as error:
-            return from_error(error, names)
+            return from_error(error, told_)
 
     def elsewhere(self, ask: Ask, writing: Writing, division: Division) -> list[Outcome]:
         """Ask the sources for their shares, all at once."""
@@ -178,7 +178,7 @@ class Distribution:
         replies = iter(self.reach.lines.gather(requests))
         outcomes = []
         for share in division.shares:
-            names = [own for name, own in (writing.names or {}).items() if share.names is None or name in share.names]
+            names = [full_name(name) for name in (writing.names or {}) if share.names is None or name in share.names]
             outcomes.append(from_reply(next(replies), names) if share in asked else from_share(share, names))
         return outcomes
 
@@ -252,7 +252,7 @@ def check(way: Way, writing: Writing, given: Mapping[str, str]) -> None:
 # -- telling
 
 
-def told(way: Way, writing: Writing, outcomes: Sequence[Outcome], names: Sequence[str]) -> Response:
+def told(way: Way, writing: Writing, outcomes: Sequence[Outcome]) -> Response:
     """One answer for all places."""
     if way.absent and any(one.status != 404 for one in outcomes):
         outcomes = [one for one in outcomes if one.status != 404]

@@ -23,8 +23,8 @@ GATEWAY = {502: "Bad gateway", 504: "Gateway timeout", 508: "Loop detected"}
 class Outcome:
     """What became of it in one place: here (`offer` None) or at a source.
 
-    `detail` are the problem details of what failed; `names` the attributes that it was about, as the client names
-    them; `body` what the place answered.
+    `detail` are the problem details of what failed; `names` the IRIs of the attributes that it was about; `body` what
+    the place answered.
     """
 
     status: int
