@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from console.made_city import HOSTILE, HOUR, NOW, Clock, fill, open_city
+from console.made_city import HOSTILE, HOUR, NOW, Clock, fill, open_city, run_body
 from console.made_console import console_app, nobody, public
 from console.visitor import Visitor
 from landbridge.pool.pool import Pool
@@ -236,6 +236,24 @@ def test_a_source_says_how_it_is(pool: Pool) -> None:
         "every 10 minutes",
     ):
         assert word in told
+
+
+def test_an_unchanged_run_leaves_on_the_page_what_the_last_rows_were_judged_to_be(tmp_path: Path) -> None:
+    pool = open_city(tmp_path / "pool.db")
+    fill(pool)
+
+    def job(transaction: SqliteTransaction) -> None:
+        number = 9  # later than the run that read rows
+        transaction.save_run("air-quality", number, run_body("air-quality", number, "unchanged", rows=0))
+
+    pool.store.write(job, actor="test")
+    told = said(visitor(pool).get("/sources/air-quality").text)
+    assert "unchanged" in told
+    assert "10 series unchanged for 48 h" in told
+    assert "2,627" in told
+    assert "None declared" not in told
+    assert "not met" in said(visitor(pool).get("/sources").text)
+    pool.close()
 
 
 def test_failed_sources_come_first(pool: Pool) -> None:

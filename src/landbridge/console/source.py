@@ -50,9 +50,8 @@ def schedule_text(visit: Visit, schedule: str | None) -> str:
 
 
 def counted(source: SourceState) -> RunRecord | None:
-    """The run whose rows are shown: the last one that came to an end, where one is under way."""
-    running = source.last is not None and source.last.state == "running"
-    return source.last_good if running and source.last_good else source.last
+    """The run whose rows and expectations are shown: the last that read rows, which an unchanged one does not."""
+    return source.judged or source.last
 
 
 def missed(run: RunRecord | None) -> int:

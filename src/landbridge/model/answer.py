@@ -214,6 +214,7 @@ class SourceState:
     rejects: int
     next_due: int | None = None
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # language -> its own texts -> in the language
+    judged: RunRecord | None = None  # the last run that read rows: an unchanged one judges none
 
 
 @dataclass(frozen=True)

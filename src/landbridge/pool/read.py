@@ -173,21 +173,18 @@ def sources(store: SqliteStore) -> list[SourceState]:
         for source, _, count in reading.reject_groups(connection, None):
             rejected[source] = rejected.get(source, 0) + count
         return [
-            source_state(name, declared, last_runs(connection, name), rejected.get(name, 0))
+            source_state(connection, name, declared, rejected.get(name, 0))
             for name, declared, *_ in reading.sources(connection)
             if not declared.get("retired")
             if not declared.get("removed")
         ]
 
 
-def last_runs(connection: apsw.Connection, source: str) -> list[RunRecord]:
-    """A source's last run, and its last good one, however long ago."""
-    good = reading.good_run(connection, source)
-    return [*runs_of(connection, source, 1), *([run_record(good)] if good else [])]
-
-
-def source_state(name: str, declared: Mapping[str, Any], last: Sequence[RunRecord], rejects: int) -> SourceState:
+def source_state(connection: apsw.Connection, name: str, declared: Mapping[str, Any], rejects: int) -> SourceState:
+    """What is known of a source, with its last run, its last good one and the last that read rows."""
     title = declared.get("title") or {}
+    last, good = runs_of(connection, name, 1), reading.good_run(connection, name)
+    judged = reading.judged_run(connection, name)
     return SourceState(
         name=name,
         kind=str(declared.get("kind", "")),
@@ -198,7 +195,8 @@ def source_state(name: str, declared: Mapping[str, Any], last: Sequence[RunRecor
         types=tuple(declared.get("types", ())),
         attributes=tuple(declared.get("attributes", ())),
         last=last[0] if last else None,
-        last_good=next((run for run in last if run.state in ("done", "unchanged")), None),
+        last_good=run_record(good) if good else None,
+        judged=run_record(judged) if judged else None,
         rejects=rejects,
         next_due=declared.get("next_due"),
         words=dict(declared.get("words", {})),

@@ -1,8 +1,10 @@
 """What can be asked of the SQLite file: small functions from a connection to rows."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import apsw
@@ -58,6 +60,12 @@ def by_keys(connection: apsw.Connection, keys: Sequence[int]) -> list[Stored]:
     return [Stored(*row) for row in rows] if keys else []
 
 
+@lru_cache(maxsize=4096)
+def slots_of(text: str) -> Mapping[str, int]:
+    """The slots of a kind, read once for each text: every question needs those of all its tenant's kinds."""
+    return MappingProxyType(orjson.loads(text))
+
+
 def kinds(connection: apsw.Connection, tenant: str) -> list[Kind]:
     rows = connection.execute(
         "SELECT num, tenant, type, slots, entities, located, EXISTS (SELECT 1 FROM extra_type WHERE kind=num)"
@@ -65,7 +73,7 @@ def kinds(connection: apsw.Connection, tenant: str) -> list[Kind]:
         (tenant,),
     )
     return [
-        Kind(num, of, type_, orjson.loads(slots), count, bool(located), bool(shared))
+        Kind(num, of, type_, slots_of(slots), count, bool(located), bool(shared))
         for num, of, type_, slots, count, located, shared in rows
     ]
 
@@ -149,10 +157,17 @@ def runs(connection: apsw.Connection, source: str, limit: int) -> list[dict[str,
 
 def good_run(connection: apsw.Connection, source: str) -> dict[str, Any] | None:
     """The newest record of a run that went well."""
+    return newest_run(connection, source, "json_extract(body, '$.state') IN ('done', 'unchanged')")
+
+
+def judged_run(connection: apsw.Connection, source: str) -> dict[str, Any] | None:
+    """The newest record of a run that read rows and came to an end."""
+    return newest_run(connection, source, "json_extract(body, '$.rows') > 0 AND json_extract(body, '$.ended') > 0")
+
+
+def newest_run(connection: apsw.Connection, source: str, which: str) -> dict[str, Any] | None:
     body = connection.execute(
-        "SELECT body FROM run WHERE source=? AND json_extract(body, '$.state') IN ('done', 'unchanged')"
-        " ORDER BY run DESC LIMIT 1",
-        (source,),
+        f"SELECT body FROM run WHERE source=? AND {which} ORDER BY run DESC LIMIT 1", (source,)
     ).get
     return orjson.loads(body) if body else None
 
