@@ -55,17 +55,22 @@ class Voice:
     @cached_property
     def quick(self) -> bool:
         """Whether the rule need but compare this with the claim that was chosen before."""
-        rule, rivals = self.standing.rule.rule, self.standing.rivals
-        if not rivals:
-            return True
+        rivals = self.standing.rivals
         distinct = len(set(self.ranks.values())) == len(rivals)
-        if self.standing.lapsing or not distinct or self.absorber.owner not in rivals:
+        if rivals and (self.standing.lapsing or not distinct or self.absorber.owner not in rivals):
             return False
-        return rule in ("priority", "newest") or (rule in ("highest", "lowest") and self.numeric)
+        return self.rule is not None
 
-    @property
-    def numeric(self) -> bool:
-        return self.rendered.plan.value.reading == "plain" and self.rendered.values.dtype.is_numeric()
+    @cached_property
+    def rule(self) -> str | None:
+        """The rule as it is for such values, None where it need look at all claims: among texts the ranks decide."""
+        rule = self.standing.rule.rule if self.standing.rivals else "priority"
+        if rule in ("priority", "newest"):
+            return rule
+        plain, kind = self.rendered.plan.value.reading == "plain", self.rendered.values.dtype
+        if plain and kind == pl.String:
+            return "priority"
+        return rule if plain and kind.is_numeric() and rule != "median" else None
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -82,17 +87,17 @@ class Voice:
         observed = None if rendered.observed is None else rendered.observed.gather(at)
         if observed is not None and self.anew is not None:
             observed = observed.set(pl.Series(self.anew), None)
-        rule = self.standing.rule.rule if self.standing.rivals else "priority"
-        return Saying(self.name, absorber.owner, front, back, observed, self.ranks, rule, self.score(rule, at))
+        rule = self.rule or ""
+        return Saying(self.name, absorber.owner, front, back, observed, self.ranks, rule, self.score(at))
 
-    def score(self, rule: str, at: pl.Series) -> pl.Series | None:
+    def score(self, at: pl.Series) -> pl.Series | None:
         """What the rule looks at before the ranks."""
-        if rule == "newest":
+        if self.rule == "newest":
             observed = self.rendered.observed
             if observed is None:
                 return pl.repeat(self.absorber.recorded, len(at), dtype=pl.Int64, eager=True)
             return observed.gather(at).fill_null(self.absorber.recorded)
-        if rule in ("highest", "lowest"):
+        if self.rule in ("highest", "lowest"):
             return self.rendered.values.gather(at).cast(pl.Float64)
         return None
 
