@@ -52,6 +52,7 @@ class Got:
     headers: dict[str, str]
     body: Json
     status: int = 0
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def entities(self) -> list[Json]:
@@ -94,8 +95,14 @@ def receiver(answer: Callable[[Got], int] = lambda got: 200) -> Iterator[Receive
         def log_message(self, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    server.daemon_threads = True
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+        def handle_error(self, *told: object) -> None:
+            """A caller that is killed half way is no error here."""
+
+    server = Server(("127.0.0.1", 0), Door)
     kept.url = f"http://127.0.0.1:{server.server_address[1]}/notify"
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
     thread.start()

@@ -21,6 +21,7 @@ from landbridge.store.shelf import Kept
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
+LARGEST_LOOK = 16 * 1024 * 1024  # characters of documents that are read at once, about
 NOTICE = "SELECT shelf, tenant, subscription, rank, notification, made, body, tries, due, dead, reason FROM delivery"
 
 
@@ -70,12 +71,16 @@ class Outcome:
 
 
 class Look(NamedTuple):
-    """What is new, in one snapshot: subscriptions put and gone since the last look, and changes to match."""
+    """What is new, in one snapshot: subscriptions put and gone since the last look, and changes to match.
+
+    `more`: there are further changes, beyond what is read at once.
+    """
 
     version: int
     put: list[Kept]
     gone: list[tuple[str, str, int]]
     changes: list[Change]
+    more: bool
 
 
 def look(store: SqliteStore, version: int, moment: int, after: int, limit: int) -> Look:
@@ -88,7 +93,13 @@ def look(store: SqliteStore, version: int, moment: int, after: int, limit: int) 
             " ORDER BY rank LIMIT ?",
             (after, limit),
         )
-        return Look(now, put, gone, [change_of(row) for row in rows])
+        changes, size = list[Change](), 0
+        for row in rows:
+            changes.append(change_of(row))
+            size += len(row[6] or "") + len(row[7] or "")
+            if size > LARGEST_LOOK:
+                break
+        return Look(now, put, gone, changes, len(changes) == limit or size > LARGEST_LOOK)
 
 
 def change_of(row: Sequence[Any]) -> Change:

@@ -18,9 +18,10 @@ from landbridge.publish.call import Call, Target, receiver_of
 from landbridge.publish.hand import Hands
 
 TURN = 16  # notifications of one queue before the next has its turn
-EACH = 4  # threads for one receiver
-SOUND, AILING = 64, 32  # threads for receivers that answer, and for those that do not
+EACH = 4  # threads for a receiver that answers; one that has not yet, or no longer does, has one
+SOUND, AILING = 96, 32  # threads for receivers that answer, and for those that do not
 SLOW = 1.0  # seconds after which a receiver counts as ailing
+KNOWN = 1_000  # idle receivers of which it is remembered how they are
 
 
 @dataclass(eq=False)
@@ -68,6 +69,7 @@ class Receiver:
     ready: deque[Queue] = field(default_factory=deque)
     active: int = 0
     ailing: bool = False
+    proven: bool = False  # it has answered
 
 
 Heard = Callable[[Queue, Pending, LandbridgeError | None], None]
@@ -102,7 +104,8 @@ class Dispatch:
 
     def help(self, receiver: Receiver) -> None:
         """Give a receiver one more thread, if it may have one; the lock is held."""
-        if receiver.active < EACH and not self.ending:
+        most = EACH if receiver.proven and not receiver.ailing else 1
+        if receiver.active < most and not self.ending:
             receiver.active += 1
             (self.apart if receiver.ailing else self.sound).submit(partial(self.serve, receiver))
 
@@ -116,10 +119,12 @@ class Dispatch:
                     self.quiet.notify_all()
                     if receiver.ready:
                         self.help(receiver)
-                    elif not receiver.active and not receiver.ailing:
+                    elif not receiver.active and len(self.receivers) > KNOWN:
                         self.receivers.pop(receiver.name, None)
                     return
                 queue = receiver.ready.popleft()
+                if receiver.ready:
+                    self.help(receiver)
             try:
                 self.send(queue, receiver)
             finally:
@@ -154,7 +159,7 @@ class Dispatch:
         except LandbridgeError as error:
             receiver.ailing = True
             return error
-        receiver.ailing = time.monotonic() - began > SLOW
+        receiver.ailing, receiver.proven = time.monotonic() - began > SLOW, True
         return None
 
     def drop(self, queue: Queue, seconds: float) -> None:

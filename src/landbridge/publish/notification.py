@@ -23,6 +23,7 @@ NAMES = uuid.UUID("b1d8a0c5-4f5e-5c7b-9a57-6d1f0a7c3e11")
 MOST_LINKED = 500  # linked entities of one notification
 
 Find = Callable[[str, Sequence[str]], dict[str, Document]]  # tenant, ids -> the entities that there are
+Rendered = dict[Any, bytes]  # how it is seen -> JSON
 
 
 def notification_id(tenant: str, subscription: str, since: int, rank: int) -> str:
@@ -31,22 +32,41 @@ def notification_id(tenant: str, subscription: str, since: int, rank: int) -> st
 
 
 def write_notification(
-    subscription: Subscription, id_: str, views: Sequence[View], terms: Terms, notified: int, find: Find
+    subscription: Subscription,
+    id_: str,
+    views: Sequence[View],
+    terms: Terms,
+    notified: int,
+    find: Find,
+    known: Rendered | None = None,
 ) -> bytes:
-    """The body of a notification about these entities."""
-    geojson, in_body = (subscription.endpoint.accept == media for media in (GEOJSON, JSON_LD))
-    shown = show(subscription, views, terms, find, geojson)
-    if in_body:
-        for one in shown:
-            one["@context"] = terms.address()
+    """The body of a notification about these entities. `known`: what others see of the same changes, to be shared."""
+    accept = subscription.endpoint.accept
     body: dict[str, Any] = {
         "id": id_,
         "type": "Notification",
         "subscriptionId": subscription.id,
         "notifiedAt": format_instant(notified),
-        "data": {"type": "FeatureCollection", "features": shown} if geojson else shown,
+        "data": orjson.Fragment(data_of(subscription, views, terms, find, {} if known is None else known)),
     }
-    return orjson.dumps(body | ({"@context": terms.address()} if in_body else {}))
+    return orjson.dumps(body | ({"@context": terms.address()} if accept == JSON_LD else {}))
+
+
+def data_of(subscription: Subscription, views: Sequence[View], terms: Terms, find: Find, known: Rendered) -> bytes:
+    """The entities as JSON, rendered once for all who see the same changes in the same way."""
+    accept, shape = subscription.endpoint.accept, subscription.shape
+    seen = tuple((view.rank, tuple(sorted(view.deleted, key=str))) for view in views)
+    key = (subscription.tenant, accept, shape, seen)
+    data = known.get(key)
+    if data is None:
+        shown: Any = show(subscription, views, terms, find, accept == GEOJSON)
+        if accept == JSON_LD:
+            for one in shown:
+                one["@context"] = terms.address()
+        data = known[key] = orjson.dumps(
+            {"type": "FeatureCollection", "features": shown} if accept == GEOJSON else shown
+        )
+    return data
 
 
 def show(

@@ -24,7 +24,7 @@ from landbridge.pool.subscription import INTEREST, SHELF, SINCE, Body, Subscript
 from landbridge.publish.call import Call, Target
 from landbridge.publish.dispatch import Dispatch, Pending, Queue
 from landbridge.publish.index import Index, Key
-from landbridge.publish.notification import notification_id, write_notification
+from landbridge.publish.notification import Rendered, notification_id, write_notification
 from landbridge.publish.periodic import Periodic, question
 from landbridge.publish.select import selects
 from landbridge.publish.view import View, view_of
@@ -77,6 +77,7 @@ class Publisher:
         self.retries: list[tuple[float, int, Queue]] = []
         self.fresh: list[tuple[Queue, Pending]] = []  # handed out, neither through nor kept
         self.began = 0.0  # when the first of these was
+        self.rendered: Rendered = {}  # what subscriptions that see a change in one way share
         self.outcome = Outcome()
         self.reports: deque[tuple[Queue, Pending, LandbridgeError | None, int]] = deque()
         self.version, self.moment, self.read = -1, -1, -1
@@ -113,6 +114,7 @@ class Publisher:
                 self.buried[tenant, id_] = commit
             lane = Lane(shelf, tenant, id_)
             queue = self.queues.pop(lane, None) or self.leaving.pop(lane, None)
+            self.outcome.queued = [one for one in self.outcome.queued if one.lane != lane]
         if queue is not None:
             self.dispatch.drop(queue, LEAVING)
         self.signal.set()
@@ -169,9 +171,8 @@ class Publisher:
         with self.lock:
             found = delivery.look(self.store, self.version, self.moment, self.read, PAGE)
             self.learn(found)
-            changes = whole_groups(found.changes)
-            self.match(changes)
-        if len(found.changes) == PAGE:
+            self.match(whole_groups(found.changes, found.more))
+        if found.more:
             self.signal.set()
         self.take_periodic()
         self.retry()
@@ -269,6 +270,7 @@ class Publisher:
         """Find what each change is about, and hand out notifications: one for a subscription and a group of changes."""
         groups: dict[tuple[Key, int], list[View]] = {}
         known: dict[Key, Subscription] = {}
+        self.rendered.clear()
         for change in changes:
             moved = change.moved()
             touched = dict.fromkeys(one.attribute for one in moved)
@@ -277,9 +279,9 @@ class Publisher:
                 if made is not None:
                     known[key] = made
                     groups.setdefault((key, group_of(change.rank)), []).append(view_of(made, change, moved))
-        for (key, group), views in groups.items():
-            for number, part in enumerate(apart(views)):
-                self.hand_out(known[key], (group << GROUP_BITS) + number, part)
+        for (key, _), views in groups.items():
+            for part in apart(views):
+                self.hand_out(known[key], part[0].rank, part)
         if changes:
             self.read = changes[-1].rank
             self.outcome.matched += [change.rank for change in changes]
@@ -324,7 +326,8 @@ class Publisher:
         now = self.store.clock()
         id_ = notification_id(made.tenant, made.id, made.since, rank)
         try:
-            body = write_notification(made, id_, views, self.terms_of(made), now, self.find)
+            known = self.rendered if views[0].rank >= 0 else None
+            body = write_notification(made, id_, views, self.terms_of(made), now, self.find, known)
         except Exception:
             LOG.exception("The notification %s of %s cannot be written.", id_, made.id)
             return
@@ -356,14 +359,15 @@ class Publisher:
         """See how calls went since the last time."""
         while self.reports:
             queue, pending, error, now = self.reports.popleft()
+            if queue.dropped:
+                continue
             queue.unsaved = True
             self.outcome.standings[queue.lane] = queue.standing
             if error is None:
                 if pending.kept:
                     self.outcome.done.append((queue.lane, pending.rank))
                 continue
-            if not queue.dropped:
-                self.failed(queue, pending, error, now)
+            self.failed(queue, pending, error, now)
 
     def failed(self, queue: Queue, pending: Pending, error: LandbridgeError, now: int) -> None:
         """Try again later, or give up: at once where trying cannot help, else after so long."""
@@ -380,7 +384,7 @@ class Publisher:
         else:
             self.keep(queue, pending, due=now + int(pause * MICRO), reason=str(error)[:500])
         self.retries.append((time.monotonic() + pause, id(queue), queue))
-        self.retries.sort()
+        self.retries.sort(key=lambda one: one[0])
 
     def retry(self) -> None:
         """Send again what has waited long enough."""
@@ -420,10 +424,11 @@ class Publisher:
 
     def settle(self) -> None:
         """Make durable what is known; what is still under way is kept in the store first."""
-        for queue, pending in self.fresh:
-            if not (pending.done or pending.kept or queue.dropped):
-                self.keep(queue, pending)
-        outcome, self.outcome, self.fresh = self.outcome, Outcome(), []
+        with self.lock:
+            for queue, pending in self.fresh:
+                if not (pending.done or pending.kept or queue.dropped):
+                    self.keep(queue, pending)
+            outcome, self.outcome, self.fresh = self.outcome, Outcome(), []
         saved = [queue for queue in self.queues.values() if queue.unsaved]
         for queue in saved:
             queue.unsaved = False
@@ -469,12 +474,12 @@ def group_of(rank: int) -> int:
     return rank >> GROUP_BITS
 
 
-def whole_groups(changes: list[Change]) -> list[Change]:
+def whole_groups(changes: list[Change], more: bool) -> list[Change]:
     """Changes up to the end of a group, so that notifications are the same whenever they are made."""
-    if len(changes) < PAGE:
+    if not more:
         return changes
     last = group_of(changes[-1].rank)
-    return [change for change in changes if group_of(change.rank) != last]
+    return [change for change in changes if group_of(change.rank) != last] or changes
 
 
 def types_of(change: Change) -> dict[str, None]:

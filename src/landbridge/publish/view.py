@@ -33,6 +33,7 @@ class View:
     previous: dict[Place, Instance] = field(default_factory=dict)
     deleted: set[Place] = field(default_factory=set)
     gone: int | None = None  # when the entity was deleted
+    rank: int = -1  # of the change; what two views of one rank show differs in `deleted` alone
 
 
 def view_of(subscription: Subscription, change: Change, moved: Sequence[Moved]) -> View:
@@ -41,7 +42,7 @@ def view_of(subscription: Subscription, change: Change, moved: Sequence[Moved]) 
     document = dict(change.document)
     document["createdAt"], document["modifiedAt"] = change.created, change.modified
     attrs = {} if change.after is None else {name: list(found) for name, found in document["attrs"].items()}
-    found = View(document, gone=change.recorded if change.after is None else None)
+    found = View(document, gone=change.recorded if change.after is None else None, rank=change.rank)
     for one in moved:
         if one.kind == "deleted" and shows_deleted(subscription, change, one):
             put_null(found, attrs, one)
