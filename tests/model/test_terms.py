@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyld import jsonld
 
@@ -209,3 +209,61 @@ def test_a_scoped_context_is_refused_but_for_the_cores_own() -> None:
     with pytest.raises(InvalidEntity, match="'Vehicle' has a context of its own"):
         Terms([scoped])
     assert Terms([core_document("1.9")]).expand("ngsildproof") == "ngsildproof"
+
+
+NAMES = st.sampled_from(["a", "b", "ab", "ex", "other", "location", "unitCode", "温度", "Type"])
+IRIS = st.sampled_from(
+    ["https://one.example/", "https://one.example/a", "https://two.example/terms#", "urn:x:", "urn:x:y", "urn:x:y:"]
+)
+VALUES = st.one_of(
+    IRIS,
+    st.tuples(NAMES, NAMES).map(":".join),
+    st.none(),
+    st.fixed_dictionaries(
+        {"@id": st.one_of(IRIS, st.tuples(NAMES, NAMES).map(":".join))},
+        optional={"@prefix": st.booleans(), "@type": st.sampled_from(["@id", "@vocab", "https://two.example/double"])},
+    ),
+)
+GIVEN = st.lists(st.dictionaries(NAMES, VALUES, max_size=5), min_size=1, max_size=3)
+ASKED = st.one_of(
+    NAMES, st.tuples(NAMES, NAMES).map(":".join), st.sampled_from(["https://one.example/a", "urn:x:y:z", "unknown"])
+)
+
+
+def by_pyld(contexts: list[dict[str, object]], name: str) -> str | None:
+    """The IRI that PyLD gives a name; None where it refuses the contexts or drops the name."""
+    document = {"@context": [*contexts, CORE_URL], name: {"@id": "urn:x:y"}}
+    try:
+        expanded = jsonld.expand(document, {"documentLoader": loader})
+    except jsonld.JsonLdError:
+        return None
+    return next(iter(expanded[0]), None) if expanded else None
+
+
+@settings(max_examples=150, deadline=None)
+@given(GIVEN, ASKED)
+def test_made_contexts_expand_as_pyld_does(contexts: list[dict[str, object]], name: str) -> None:
+    expected = by_pyld(contexts, name)
+    try:
+        found = Terms(contexts).iri(name)
+    except InvalidEntity:
+        found = None
+    assert found == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(GIVEN, st.lists(ASKED, max_size=6))
+def test_made_contexts_give_back_what_was_put_in(contexts: list[dict[str, object]], names: list[str]) -> None:
+    """Whatever the context, what it compacts to means the same to whoever reads it by that context."""
+    try:
+        terms = Terms(contexts)
+    except InvalidEntity:
+        return
+    for name in names:
+        try:
+            stored = terms.expand(name)
+        except InvalidEntity:
+            continue
+        shown = terms.compact(stored)
+        assert terms.expand(shown) == stored
+        assert Terms().expand(Terms().compact(stored)) == stored

@@ -4,6 +4,7 @@ Contexts come from anywhere, so their number, depth and size are bounded, and wh
 is looked up.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from landbridge.errors import InvalidEntity, TooMuch, Unreachable
 
 GEN_DELIMS = (":", "/", "?", "#", "[", "]", "@")
+#: an IRI's beginning, a blank node or a keyword (JSON-LD 1.1 API, 5.2)
+IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|_:|@[A-Za-z]+\Z")
 MOST_TERMS = 20_000
 DEEPEST = 8  # contexts that name contexts
 MOST_CONTEXTS = 100  # contexts that one request reads
@@ -126,7 +129,10 @@ class Reading:
             raise InvalidEntity(f"The @id of the term '{name}' is no text.", where="@context")
         else:
             self.terms.pop(name, None)
-            self.terms[name] = self.definition(name, given, self.resolve(id_, context, defined, defining=name))
+            iri = self.resolve(id_, context, defined, defining=name)
+            if not IRI.match(iri):
+                raise InvalidEntity(f"The term '{name}' stands for '{iri[:100]}', which is no IRI.", where="@context")
+            self.terms[name] = self.definition(name, given, iri)
         defined[name] = True
 
     def definition(self, name: str, given: str | Mapping[str, Any] | None, iri: str) -> Term:
@@ -149,9 +155,9 @@ class Reading:
             return found.iri
         prefix, colon, rest = value.partition(":")
         if colon and prefix and prefix != "_" and not rest.startswith("//"):
-            if prefix in context and prefix != defining:
+            if prefix in context:
                 self.define(prefix, context, defined)
             term = self.terms.get(prefix)
             if term is not None and term.prefix:
                 return term.iri + rest
-        return value if colon else (self.vocab or "") + value
+        return value if IRI.match(value) else (self.vocab or "") + value

@@ -28,7 +28,7 @@ from landbridge.model.core_context import (
     preference,
     stored_name,
 )
-from landbridge.model.definition import Context, Find, Reading, Term, find_nothing, require_context
+from landbridge.model.definition import IRI, Context, Find, Reading, Term, find_nothing, require_context
 
 __all__ = [
     "CORE_FILES", "CORE_PREFIX", "CORE_URL", "DEFAULT", "HOSTED", "Contexts", "Terms", "core_document", "core_iris",
@@ -40,6 +40,7 @@ REMEMBERED = 10_000  # names a Terms keeps the answer for
 RECENT_TERMS = 200_000  # terms in the contexts that are kept ready: about 60 MB
 FRESH_SECONDS = 600.0  # a context that names addresses is looked up again after this
 
+Key = tuple[str, str | bytes]  # tenant, and an address or contexts as JSON
 FindFor = Callable[[str, str], Any]  # address, tenant -> what is there under @context
 
 
@@ -91,7 +92,9 @@ class Terms:
         if not colon:
             return self.vocab + name
         before = self.terms.get(prefix)
-        return before.iri + rest if before and before.prefix and not rest.startswith("//") else name
+        if before and before.prefix and not rest.startswith("//"):
+            return before.iri + rest
+        return name if IRI.match(name) else self.vocab + name
 
     def compact(self, stored: str) -> str:
         """The shortest name that this client's contexts give to a stored name."""
@@ -151,6 +154,16 @@ def name_for(name: Callable[[list[Any], str], str], tenant: str, inline: list[An
     return name(inline, tenant)
 
 
+def key_of(contexts: list[Any], tenant: str) -> Key:
+    """What contexts are kept ready by; one address that is nobody's own serves all tenants. Raises InvalidEntity."""
+    if len(contexts) == 1 and isinstance(contexts[0], str):
+        return (tenant if HOSTED in contexts[0] else ""), contexts[0]
+    try:
+        return tenant, orjson.dumps(contexts)
+    except (TypeError, ValueError):
+        raise InvalidEntity("The @context is no JSON.", where="@context") from None
+
+
 class Contexts:
     """The contexts that the city knows, and those read lately.
 
@@ -171,7 +184,7 @@ class Contexts:
         self.find = find
         self.name = name
         self.used = used
-        self.recent: OrderedDict[tuple[str, bytes], tuple[Terms, float]] = OrderedDict()
+        self.recent: OrderedDict[Key, tuple[Terms, float]] = OrderedDict()
         self.recent_terms = 0
         self.lock = threading.Lock()
         self.core = Terms()
@@ -187,12 +200,7 @@ class Contexts:
         require_context(context)
         tenant = tenant.partition("/")[0]  # what a snapshot within a tenant holds is read in the tenant's contexts
         contexts = [context] if isinstance(context, str | Mapping) else list(context)
-        try:
-            text = orjson.dumps(contexts)
-        except (TypeError, ValueError):
-            raise InvalidEntity("The @context is no JSON.", where="@context") from None
-        private = HOSTED.encode() in text or len(contexts) != 1 or not isinstance(contexts[0], str)
-        key = (tenant if private else "", text)
+        key = key_of(contexts, tenant)
         found = self.ready(key) or self.keep(key, self.read(contexts, tenant))
         if self.used is not None and found.addresses:
             self.used(found.addresses, tenant)
@@ -207,7 +215,7 @@ class Contexts:
             return inside(self.known[address])
         return find_nothing(address) if self.find is None else self.find(address, tenant)
 
-    def ready(self, key: tuple[str, bytes]) -> Terms | None:
+    def ready(self, key: Key) -> Terms | None:
         """Terms that were read lately; those with addresses only for a while, for what is there may change."""
         with self.lock:
             found = self.recent.get(key)
@@ -216,7 +224,7 @@ class Contexts:
             self.recent.move_to_end(key)
             return found[0]
 
-    def keep(self, key: tuple[str, bytes], terms: Terms) -> Terms:
+    def keep(self, key: Key, terms: Terms) -> Terms:
         """Keep terms ready, and let go of the oldest beyond what memory has room for."""
         with self.lock:
             self.drop(key)
@@ -226,7 +234,7 @@ class Contexts:
                 self.drop(next(iter(self.recent)))
         return terms
 
-    def drop(self, key: tuple[str, bytes]) -> None:
+    def drop(self, key: Key) -> None:
         gone = self.recent.pop(key, None)
         if gone is not None:
             self.recent_terms -= len(gone[0].terms)
