@@ -40,8 +40,8 @@ class Held:
     @property
     def document(self) -> Document:
         if self._document is None and self._row is not None:
-            read, *row = self._row
-            self._document = read(*row)
+            read, text, created, modified = self._row
+            self._document = read(text, created, modified)
         assert self._document is not None
         return self._document
 
