@@ -1,5 +1,6 @@
 """Where a pull waits: rows found by number and place, rejects with their content, nothing that is never stored."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +128,18 @@ def test_mapped_rows_come_back_joined_and_in_order(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("mapped-*"))
 
 
-def marked(*batches: Batch) -> str:
-    mark = Mark()
-    for one in batches:
-        mark.add(one)
-    return mark.text()
+def test_the_mark_of_a_pull_tells_any_change(tmp_path_factory: Any) -> None:
+    def marked(*batches: Batch) -> str:
+        mark, numbering = Mark(), Numbering()
+        spool = RowSpool(tmp_path_factory.mktemp("spool"), frozenset({"phone"}))
+        for one in batches:
+            spool.write(one, numbering, mark)
+        spool.close()
+        return mark.text()
 
-
-def test_the_mark_of_a_pull_tells_any_change() -> None:
     same = marked(batch([1, 2]), batch([3]))
     assert marked(batch([1, 2]), batch([3])) == same
+    never_stored = pa.RecordBatch.from_pydict({"code": ["1", "2"], "phone": ["7", "8"]})
     others = [
         marked(batch([1, 2]), batch([4])),
         marked(batch([1, 2])),
@@ -144,8 +147,9 @@ def test_the_mark_of_a_pull_tells_any_change() -> None:
         marked(batch([1, 2]), batch([3], table="sheet")),
         marked(batch([1, 2]), batch([3], numbers=pa.array([9], pa.int64()))),
         marked(batch([1, 2]), batch([3], rejects=(Reject("line 4", "too long", {}),))),
+        marked(replace(batch([1, 2]), rows=never_stored), batch([3])),
     ]
-    assert len({same, *others}) == 7
+    assert len({same, *others}) == 8
 
 
 def test_the_rows_of_a_micro_batch_are_found_like_those_of_a_spool() -> None:

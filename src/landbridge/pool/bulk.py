@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from landbridge.model.feed import Delivery
+from landbridge.model.feed import HASH, KEY, Delivery
 from landbridge.pool import disagree
 from landbridge.pool.absorb import Absorber
 from landbridge.pool.load import Flags, Ints, Load, Part
@@ -25,7 +25,8 @@ from landbridge.store.contract import Kind
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.transaction import SqliteTransaction
 
-SLICE = 16_384  # rows worked on together, about
+SLICE, SLICE_ROWS = 16_384, 65_536  # entities, and their rows, that are worked on together, about
+NOT_SAID = frozenset({KEY, HASH, "type"})  # columns that are not needed any more once the rows have their order
 
 
 def fits(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> bool:
@@ -155,7 +156,8 @@ def in_order(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> Sorted:
         ids, order = frame["id"], frame["at"].to_numpy().astype(np.int64)
     first = (ids != ids.shift(1)).fill_null(True)
     starts = np.flatnonzero(first.to_numpy())
-    return Sorted(rows, ids.filter(first).to_list(), tuple(cut_up(rows, order, starts, plans)))
+    said = rows.select([name for name in rows.schema.names if name not in NOT_SAID])
+    return Sorted(rows, ids.filter(first).to_list(), tuple(cut_up(said, order, starts, plans)))
 
 
 def cut_up(
@@ -164,7 +166,7 @@ def cut_up(
     """Some entities' rows at a time, in order; `starts` says at which row each entity begins."""
     first = 0
     while first < len(starts):
-        last = int(np.searchsorted(starts, starts[first] + SLICE, "left"))
+        last = min(first + SLICE, int(np.searchsorted(starts, starts[first] + SLICE_ROWS, "left")))
         begin = int(starts[first])
         end = int(starts[last]) if last < len(starts) else rows.num_rows
         part = rows.slice(begin, end - begin) if order is None else rows.take(pa.array(order[begin:end]))

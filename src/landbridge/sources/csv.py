@@ -147,7 +147,7 @@ class Cutter:
 
     def cut(self, text: bytes, put_aside: Any) -> pa.Table:
         """The cells as text columns."""
-        names = list(self.names)
+        names, quotes = list(self.names), self.form.quotes and b'"' in text
         if not text.strip(b"\r\n"):
             return pa.table({name: pa.array([], pa.string()) for name in names})
         return pa.csv.read_csv(
@@ -155,8 +155,8 @@ class Cutter:
             read_options=pa.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self.layout.delimiter,
-                quote_char='"' if self.form.quotes else False,
-                newlines_in_values=self.form.quotes,
+                quote_char='"' if quotes else False,
+                newlines_in_values=quotes,
                 invalid_row_handler=put_aside,
             ),
             convert_options=pa.csv.ConvertOptions(

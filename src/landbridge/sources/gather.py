@@ -19,7 +19,7 @@ from landbridge.model.feed import Delivery, RejectedRow
 from landbridge.sources.contract import Batch, Cursor, Declaration
 from landbridge.sources.mapping.mapper import Mapped, Mapper
 from landbridge.sources.rejected import RejectSpool
-from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered, one
+from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
 
 DELIVERY_ROWS = 60_000  # rows of one commit, at least where there are so many
 MAPPED_ROWS, MAPPED_SIZE = 65_536, 8_388_608  # rows and bytes that are mapped together at most
@@ -140,8 +140,7 @@ def arrive(pull: Gathered, batches: Iterable[Batch], tell: Tell) -> Iterator[tup
     for batch in batches:
         pull.batches += 1
         pull.cursor = batch.cursor or pull.cursor
-        pull.mark.add(batch)
-        stretch = pull.rows.write(batch, pull.numbering)
+        stretch = pull.rows.write(batch, pull.numbering, pull.mark)
         for reject in batch.rejects:
             pull.reject(reject.reason, place=reject.place, row=reject.row)
         tell(pull.progress("reading"))
@@ -156,7 +155,7 @@ def read_ahead(mapper: Mapper, first: Rows, arriving: Iterator[Rows]) -> list[Ro
     return held
 
 
-def together(arriving: Iterable[Rows]) -> Iterator[Rows]:
+def together(arriving: Iterable[Rows]) -> Iterator[tuple[str, pa.Table]]:
     """Batches of one table and shape joined to larger ones: each that is mapped costs a planning of the SELECT."""
     held: list[pa.RecordBatch] = []
     named = ""
@@ -165,15 +164,15 @@ def together(arriving: Iterable[Rows]) -> Iterator[Rows]:
         if held and (
             named != table or held[0].schema != rows.schema or count + rows.num_rows > MAPPED_ROWS or size > MAPPED_SIZE
         ):
-            yield named, one(held)
+            yield named, pa.Table.from_batches(held)
             held = []
         named = table
         held.append(rows)
     if held:
-        yield named, one(held)
+        yield named, pa.Table.from_batches(held)
 
 
-def pull_through(pull: Gathered, mapper: Mapper, arriving: Iterator[Rows], tell: Tell) -> None:
+def pull_through(pull: Gathered, mapper: Mapper, arriving: Iterator[tuple[str, pa.Table]], tell: Tell) -> None:
     """Map batch after batch, then what looks over all of them."""
     for table, rows in arriving:
         keep(pull, mapper.feed(table, rows))

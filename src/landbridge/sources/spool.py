@@ -188,6 +188,24 @@ class Bodies:
             self.file = None
 
 
+class Mark:
+    """A hash of everything that a whole pull read, to find out that nothing changed."""
+
+    def __init__(self) -> None:
+        self.hash = blake2b(digest_size=16)
+
+    def add(self, batch: Batch, hidden: Sequence[str]) -> None:
+        """Take in a batch whose blocks were taken in: what these do not tell, and the columns that are in none."""
+        self.hash.update(orjson.dumps([batch.table, batch.unit, str(batch.rows.schema), batch.rows.num_rows]))
+        if hidden:
+            self.hash.update(memoryview(batch.rows.select(hidden).serialize()))
+        for reject in batch.rejects:
+            self.hash.update(orjson.dumps([reject.place, reject.reason]))
+
+    def text(self) -> str:
+        return self.hash.hexdigest()
+
+
 class RowSpool:
     """The rows of a whole pull on disk, packed as the pool keeps them; read back once `close` was called.
 
@@ -207,8 +225,8 @@ class RowSpool:
         self.packed, self.aside = Bodies(folder / "rows.blocks"), Bodies(folder / "aside.blocks")
         self.last: tuple[Stretch, pa.RecordBatch, pa.Int64Array] | None = None
 
-    def write(self, batch: Batch, numbering: Numbering) -> Stretch:
-        """Keep a batch's rows and number them."""
+    def write(self, batch: Batch, numbering: Numbering, mark: Mark | None = None) -> Stretch:
+        """Keep a batch's rows and number them; the mark takes in what is kept."""
         whole = numbering.stretch(batch)
         kept = kept_columns(batch.rows, self.never_store)
         names = batch.rows.schema.names
@@ -216,13 +234,18 @@ class RowSpool:
         for start in range(0, max(batch.rows.num_rows, 1), ROWS):
             rows = kept.slice(start, ROWS)
             stretch = part_of(whole, start, rows.num_rows, len(self.tables))
-            self.packed.add(packed(rows, stretch, self.mapping or ""))
+            body = packed(rows, stretch, self.mapping or "")
+            self.packed.add(body)
+            if mark is not None:
+                mark.hash.update(body)
             self.aside.add(
                 wire.pack(batch.rows.select(hidden).slice(start, ROWS)) if hidden and self.keeps_all else b""
             )
             self.names.append(self.names[-1] if self.names and self.names[-1] == names else names)
             self.rows.add(lightened(stretch))
             self.tables.append(batch.table)
+        if mark is not None:
+            mark.add(batch, hidden)
         return whole
 
     def close(self) -> None:
@@ -388,22 +411,3 @@ def in_text(table: pa.Table, names: set[str]) -> pa.Table:
         place = table.column_names.index(name)
         table = table.set_column(place, name, table.column(name).cast(pa.string()))
     return table
-
-
-class Mark:
-    """A hash of everything that a whole pull read, to find out that nothing changed."""
-
-    def __init__(self) -> None:
-        self.hash = blake2b(digest_size=16)
-
-    def add(self, batch: Batch) -> None:
-        """Take in a batch: its table, its origin, its numbers and its rows."""
-        self.hash.update(orjson.dumps([batch.table, batch.origin, batch.unit, str(batch.rows.schema)]))
-        self.hash.update(memoryview(batch.rows.serialize()))
-        if batch.numbers is not None:
-            self.hash.update(memoryview(pa.RecordBatch.from_arrays([batch.numbers], names=["n"]).serialize()))
-        for reject in batch.rejects:
-            self.hash.update(orjson.dumps([reject.place, reject.reason]))
-
-    def text(self) -> str:
-        return self.hash.hexdigest()

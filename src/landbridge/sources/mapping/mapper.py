@@ -204,8 +204,8 @@ class Mapper:
         for name, table in read_references(declaration).items():
             self.ask({"kind": "reference", "name": name}, pack(table))
 
-    def feed(self, table: str, rows: pa.RecordBatch) -> Iterator[Mapped]:
-        """Map a batch of one source table; its rows carry `_row`. Yields what is ready, perhaps of the batch before."""
+    def feed(self, table: str, rows: pa.RecordBatch | pa.Table) -> Iterator[Mapped]:
+        """Map some rows of one source table; they carry `_row`. Yields what is ready, perhaps of the batch before."""
         self.rows_fed += rows.num_rows
         self.tables.add(table)
         if table in self.spooled or self.spool_all:
@@ -281,14 +281,13 @@ class Mapper:
         rejects = tuple(Rejected(row, reason) for row, reason in header["rejects"])
         return Mapped(file, plan, one_batch(table), rejects, header["batch"])
 
-    def spool(self, table: str, rows: pa.RecordBatch) -> None:
+    def spool(self, table: str, rows: pa.RecordBatch | pa.Table) -> None:
         if table not in self.spools:
             path = Path(self.folder.name) / f"spool-{len(self.spools)}.arrow"
             self.spools[table] = Spool(path, rows.schema)
         spool = self.spools[table]
-        if rows.schema != spool.schema:
-            rows = conform(rows, spool.schema, table, self.where)
-        spool.write(rows)
+        for part in rows.to_batches() if isinstance(rows, pa.Table) else [rows]:
+            spool.write(part if part.schema == spool.schema else conform(part, spool.schema, table, self.where))
 
     # --- the end ---------------------------------------------------------------------------------------------
 

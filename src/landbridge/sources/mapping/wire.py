@@ -11,16 +11,21 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+END = 64  # bytes that a stream's end and its paddings have at most
 LENGTHS = struct.Struct("<IQ")
 Header = dict[str, Any]
 
 
 def pack(rows: pa.RecordBatch | pa.Table) -> pa.Buffer:
-    """Write rows as one Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
+    """Write rows as one Arrow IPC stream, into room that is made at once."""
+    parts = rows.to_batches() if isinstance(rows, pa.Table) else [rows]
+    size = rows.schema.serialize().size + sum(pa.ipc.get_record_batch_size(part) for part in parts) + END
+    room = pa.allocate_buffer(size)
+    sink = pa.FixedSizeBufferWriter(room)
     with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write(rows)
-    return sink.getvalue()
+        for part in parts:
+            writer.write_batch(part)
+    return room.slice(0, sink.tell())
 
 
 def unpack(body: bytes) -> pa.Table:
