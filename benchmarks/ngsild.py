@@ -53,14 +53,17 @@ def operations(count: int, chance: random.Random) -> dict[str, Callable[[], Requ
     }
 
 
-def drive(address: str, ask: Callable[[], Request], seconds: float) -> int:
-    """Ask over some connections for a while; how many answers came. Ends the benchmark with a wrong one."""
+def drive(address: str, ask: Callable[[], Request], seconds: float, least: int = 0) -> int:
+    """Ask over some connections for a while; how many answers came. Ends the benchmark with a wrong one.
+
+    `least`: so many from each connection. A write is answered after what waits to be written, indexes among it.
+    """
     until, counts, wrong = time.monotonic() + seconds, [0] * CONNECTIONS, list[str]()
 
     def caller(place: int) -> None:
         host = urlsplit(address)
         connection = http.client.HTTPConnection(host.hostname or "", host.port)
-        while time.monotonic() < until and not wrong:
+        while (time.monotonic() < until or counts[place] < least) and not wrong:
             method, path, body = ask()
             connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             answer = connection.getresponse()
@@ -93,6 +96,7 @@ def measure(folder: Path, count: int, seconds: float) -> None:
     try:
         for name, ask in operations(count, random.Random(1)).items():
             drive(address, ask, min(WARM, seconds))
+            drive(address, operations(count, random.Random(2))["patch an attribute"], 0.0, least=1)
             used, begun = serving.cpu_times(), time.monotonic()
             answers = drive(address, ask, seconds)
             took, now = time.monotonic() - begun, serving.cpu_times()
