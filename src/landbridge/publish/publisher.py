@@ -34,7 +34,8 @@ PAGE = 512  # changes read together
 GROUP_BITS = 8  # changes of one commit that one notification may tell
 MOST_WAITING = 64  # notifications of one subscription in memory
 LINGER = 0.01  # seconds in which calls may end before their notifications are kept
-PAUSE, LOOK, SWEEP = 0.001, 0.25, 2.0  # seconds between steps, looks without a signal, looks at all lanes
+TOGETHER = 0.004  # seconds in which what is found out is collected, to be settled at once
+PAUSE, LOOK, SWEEP = 0.002, 0.25, 2.0  # seconds between steps, looks without a signal, looks at all lanes
 UNDERSTOOD = 4096  # subscriptions kept ready
 MOST_QUEUES = 4096  # idle ones beyond this are forgotten
 FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
@@ -77,6 +78,7 @@ class Publisher:
         self.retries: list[tuple[float, int, Queue]] = []
         self.fresh: list[tuple[Queue, Pending]] = []  # handed out, neither through nor kept
         self.began = 0.0  # when the first of these was
+        self.known_since = 0.0  # when the first of what is not settled yet was found out
         self.rendered: Rendered = {}  # what subscriptions that see a change in one way share
         self.outcome = Outcome()
         self.reports: deque[tuple[Queue, Pending, LandbridgeError | None, int]] = deque()
@@ -161,7 +163,7 @@ class Publisher:
     def seconds(self) -> float:
         """How long nothing needs to be done, without a signal."""
         if self.fresh or not self.outcome.empty:
-            return LINGER / 2
+            return TOGETHER
         due = [LOOK, self.periodic.seconds(), *(one[0] - time.monotonic() for one in self.retries[:1])]
         return max(0.0, min(due))
 
@@ -419,8 +421,13 @@ class Publisher:
     def must_settle(self) -> bool:
         self.fresh = [(queue, pending) for queue, pending in self.fresh if not pending.done]
         if self.outcome.empty and not self.fresh:
+            self.known_since = 0.0
             return False
-        return not self.fresh or time.monotonic() - self.began > LINGER or len(self.outcome.matched) > 4 * PAGE
+        now = time.monotonic()
+        self.known_since = self.known_since or now
+        if len(self.outcome.matched) > 4 * PAGE:
+            return True
+        return now - (self.began if self.fresh else self.known_since) > (LINGER if self.fresh else TOGETHER)
 
     def settle(self) -> None:
         """Make durable what is known; what is still under way is kept in the store first."""
@@ -429,6 +436,7 @@ class Publisher:
                 if not (pending.done or pending.kept or queue.dropped):
                     self.keep(queue, pending)
             outcome, self.outcome, self.fresh = self.outcome, Outcome(), []
+        self.known_since = 0.0
         saved = [queue for queue in self.queues.values() if queue.unsaved]
         for queue in saved:
             queue.unsaved = False
