@@ -155,3 +155,27 @@ class Query:
     local: bool = False
     csf: Node | None = None
     split: bool | None = None
+
+
+def attributes_of(node: Node | None) -> frozenset[str]:
+    """The attributes of the entity itself that a tree asks about."""
+    match node:
+        case And(parts) | Or(parts):
+            return frozenset().union(*(attributes_of(part) for part in parts))
+        case Linked(relationship):
+            return frozenset({relationship})
+        case Exists(path) | Compare(path) | Between(path) | OneOf(path):
+            return frozenset({path.attribute})
+        case _:
+            return frozenset()
+
+
+def depth_of(node: Node | None) -> int:
+    """How many relationships a tree follows."""
+    match node:
+        case And(parts) | Or(parts):
+            return max((depth_of(part) for part in parts), default=0)
+        case Linked(term=term):
+            return 1 + depth_of(term)
+        case _:
+            return 0

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from landbridge.api.ngsild.fault import InvalidRequest
-from landbridge.api.ngsild.filter import attributes_of, depth_of, parse_q
+from landbridge.api.ngsild.filter import parse_q
 from landbridge.api.ngsild.ordering import read_ordering
 from landbridge.api.ngsild.parameter import JOINS, Wanted, expanded, read_geo, read_ids, read_limit
 from landbridge.api.ngsild.selection import parse_scopes, parse_types
 from landbridge.errors import InvalidQuery, TooMuch
 from landbridge.model.entity import SYSTEM
-from landbridge.model.query import And, Has, Node, Or, Query, Selector
+from landbridge.model.query import And, Has, Node, Or, Query, Selector, attributes_of, depth_of
 
 DEEPEST_JOIN = 10
 LARGEST_OFFSET = 10_000_000
@@ -80,7 +80,7 @@ def read_types(wanted: Wanted) -> tuple[Has | And | Or | None, bool]:
 
 def require_narrow(query: Query) -> None:
     """Refuse a question that says neither type, attribute, place nor that it is local (NGSI-LD 5.7.2.4)."""
-    attributes = (attributes_of(query.where) if query.where is not None else frozenset()) | {*query.attrs}
+    attributes = attributes_of(query.where) | {*query.attrs}
     narrow = query.types is not None or query.selectors or query.geo is not None or attributes - SYSTEM
     if not narrow and not query.local:
         raise InvalidQuery(

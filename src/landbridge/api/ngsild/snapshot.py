@@ -16,7 +16,7 @@ from landbridge.api.ngsild.answer import done
 from landbridge.api.ngsild.body import read_body
 from landbridge.api.ngsild.companion import trip_of
 from landbridge.api.ngsild.fault import NotSupported
-from landbridge.api.ngsild.filter import attributes_of, parse_q
+from landbridge.api.ngsild.filter import parse_q
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Served
 from landbridge.api.ngsild.parameter import JSON, Q, read_tenant, wanted_of
 from landbridge.api.ngsild.query_body import read_members
@@ -27,6 +27,7 @@ from landbridge.errors import Invalid, InvalidEntity, InvalidQuery
 from landbridge.federation.snapshot import Question, Snapshots
 from landbridge.model.entity import NULL
 from landbridge.model.instant import parse_duration
+from landbridge.model.query import attributes_of
 from landbridge.model.terms import Contexts, Terms
 from landbridge.pool.pool import Pool
 
