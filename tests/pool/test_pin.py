@@ -9,8 +9,11 @@ from feeding import City, micro, rivals, when
 from landbridge.errors import Refused
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.claim import Claims
-from landbridge.model.parser import parse_attributes, parse_entity
+from landbridge.model.entity import NULL
+from landbridge.model.merge import Merging
+from landbridge.model.parser import parse_attributes, parse_entity, parse_fragment
 from landbridge.model.terms import Terms
+from landbridge.pool.alter import Fragment
 from landbridge.pool.pool import Pool
 
 CLERK = Actor("clerk", Role.STEWARD)
@@ -130,3 +133,35 @@ def test_pins_are_in_the_history_with_who_wrote_them(city: City) -> None:
         ("api", None, True),
         ("one", 1, False),
     ]
+
+
+def test_merges_and_partial_updates_pin_too_and_take_what_they_do_not_name_from_the_source(city: City) -> None:
+    pool = pool_of(city)
+    city.pull("one", [{"id": ID, "type": "T", "n": 1, "n.unitCode": "CEL"}])
+    pool.patch_attribute(CLERK, ID, "n", {"value": 5})
+    assert city.values(ID, "n") == [(None, 5, None), ("one", 1, None)]
+    assert pool.entity(CLERK, ID)["attrs"]["n"][0]["unitCode"] == "CEL"
+    part = parse_fragment({"n": {"type": "Property", "value": 6}}, Terms(), nulls=True, partial=True)
+    pool.merge(CLERK, ID, Fragment(part["attrs"]), Merging(Terms()))
+    assert city.values(ID, "n") == [(None, 6, None), ("one", 1, None)]
+    assert standings(pool)[None] == "pin"
+    gone = Fragment(parse_fragment({"n": NULL}, Terms(), nulls=True, partial=True)["attrs"])
+    pool.merge(CLERK, ID, gone, Merging(Terms()))
+    assert city.values(ID, "n") == [(None, 1, None)]
+    with pytest.raises(Refused, match="belongs to the source 'one'"):
+        pool.merge(CLERK, ID, gone, Merging(Terms()))
+    with pytest.raises(Refused, match="belongs to the source 'one'"):
+        pool.patch(CLERK, ID, gone)
+
+
+def test_scopes_types_and_other_attributes_of_a_fed_entity_are_the_clients(city: City) -> None:
+    pool = pool_of(city)
+    says(city, "one", 1)
+    pool.append(CLERK, ID, Fragment(parse_attributes({"m": 1}, Terms()), ["U"], ["/a"]))
+    says(city, "one", 2)
+    document = pool.entity(CLERK, ID)
+    assert (document["type"], document["scope"]) == (["T", "U"], ["/a"])
+    assert city.values(ID, "n") == [(None, 2, None)]
+    pool.delete_attribute(CLERK, ID, "scope")
+    pool.delete_attribute(CLERK, ID, "m")
+    assert set(pool.entity(CLERK, ID)["attrs"]) == {"n"}

@@ -1,13 +1,15 @@
 """What clients write: one commit each, with journal, announcement and audit; what belongs to a source stays its own."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feeding import City, rivals
-from landbridge.errors import Exists, InvalidEntity, Missing, Refused
+from landbridge.errors import Exists, InvalidEntity, Missing, Outdated, Refused
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.answer import Document
 from landbridge.model.entity import NULL
@@ -16,8 +18,11 @@ from landbridge.model.query import Compare, Has, Query
 from landbridge.model.query import Path as Where
 from landbridge.model.terms import Terms
 from landbridge.pool.alter import Fragment
+from landbridge.pool.batch import Order
 from landbridge.pool.pool import Pool
+from landbridge.pool.target import Target
 from landbridge.store.sqlite import open_store
+from landbridge.store.transaction import SqliteTransaction
 
 CORE = Terms()
 CLERK = Actor("clerk", Role.STEWARD, request="r-1")
@@ -220,3 +225,57 @@ def test_an_entity_of_two_types_is_found_by_both(pool: Pool) -> None:
         assert [one["id"] for one in pool.query(CLERK, Query(types=Has(type_))).documents] == ["urn:x:1"]
     pool.append(CLERK, "urn:x:1", attrs(a=2))
     assert len(pool.query(CLERK, Query(types=Has("U"), where=Compare(Where("a"), "==", 2))).documents) == 1
+
+
+def test_no_change_is_lost_between_writers_that_say_what_they_saw(tmp_path: Path) -> None:
+    """Six threads count up one value on condition that nobody else did meanwhile: each success is one step."""
+    pool = Pool(open_store(tmp_path / "pool.db"))
+    pool.create(CLERK, entity(a=0))
+    steps: list[int] = []
+
+    def count() -> None:
+        for _ in range(15):
+            seen = pool.entity(CLERK, "urn:x:1")
+            next_ = seen["attrs"]["a"][0]["value"] + 1
+            target = Target("urn:x:1", seen=frozenset({seen["modifiedAt"]}))
+            with suppress(Outdated):
+                pool.patch(CLERK, target, attrs(a=next_))
+                steps.append(next_)
+
+    threads = [threading.Thread(target=count) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(steps) == list(range(1, len(steps) + 1))
+    assert shown(pool) == {"a": {None: len(steps)}}
+    pool.close()
+
+
+def test_writers_at_once_share_the_way_to_the_disk(tmp_path: Path) -> None:
+    """What waits while a commit is under way goes to the disk in one transaction, each with its own number."""
+    pool = Pool(open_store(tmp_path / "pool.db"))
+    pool.create_all(CLERK, [Order(f"urn:x:{of}", entity(f"urn:x:{of}", a=0)) for of in range(40)])
+    begun, held = threading.Event(), threading.Event()
+
+    def hold(transaction: SqliteTransaction) -> None:
+        begun.set()
+        held.wait()
+
+    groups: list[int] = []
+    attempt = pool.store.attempt
+    pool.store.attempt = lambda group: (groups.append(len(group)), attempt(group))[1]  # type: ignore[method-assign] # to look on
+    holder = threading.Thread(target=pool.store.write, args=(hold,))
+    holder.start()
+    begun.wait()
+    writers = [threading.Thread(target=pool.patch, args=(CLERK, f"urn:x:{of}", attrs(a=1))) for of in range(40)]
+    for writer in writers:
+        writer.start()
+    while pool.store.jobs.qsize() < 40:
+        pass
+    held.set()
+    for writer in [holder, *writers]:
+        writer.join()
+    assert groups == [1, 40]
+    assert pool.version() == 42
+    pool.close()
