@@ -16,6 +16,7 @@ from landbridge.errors import Missing
 from landbridge.model.subscription import Change
 from landbridge.pool.subscription import SHELF
 from landbridge.store import shelf
+from landbridge.store.change import RANK_BITS
 from landbridge.store.document import unfold
 from landbridge.store.shelf import Kept
 from landbridge.store.sqlite import SqliteStore
@@ -149,7 +150,7 @@ def queue(transaction: SqliteTransaction, lane: Lane, notification: str, body: b
     """Put a notification behind those that wait in a lane, in a commit under way: for who notifies by other rules."""
     rank = transaction.connection.execute(
         "SELECT max(coalesce(max(rank) + 1, 0), ?) FROM delivery WHERE shelf=? AND tenant=? AND subscription=?",
-        (transaction.recorded, *lane),
+        ((transaction.number << RANK_BITS) + (1 << (RANK_BITS - 1)), *lane),
     ).get
     transaction.connection.execute(
         "INSERT INTO delivery (shelf, tenant, subscription, rank, notification, made, body)"

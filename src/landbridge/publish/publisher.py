@@ -101,7 +101,8 @@ class Publisher:
             self.signal.set()
 
     def hurry(self) -> None:
-        """Look at once: a subscription is new or changed."""
+        """Look at once: a subscription is new or changed, or others left notifications in its lane."""
+        self.swept = 0.0
         self.signal.set()
 
     def look_around(self) -> None:
