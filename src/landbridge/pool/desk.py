@@ -179,8 +179,8 @@ def first_expiry(document: Document) -> int | None:
 
 def expiries(instance: Mapping[str, Any]) -> Iterator[str]:
     """The moments at which an instance and its sub-attributes expire."""
-    if "expiresAt" in instance:
-        yield instance["expiresAt"]
+    if isinstance(moment := instance.get("expiresAt"), str):
+        yield moment
     for _, sub in subs_of(instance):
         for one in sub if isinstance(sub, list) else [sub]:
             yield from expiries(one)

@@ -103,4 +103,4 @@ def without_expired(instance: Mapping[str, Any], now: int) -> Instance:
 def is_over(described: Mapping[str, Any], now: int) -> bool:
     """Whether an entity or an instance has expired."""
     moment = described.get("expiresAt")
-    return moment is not None and parse_instant(moment) <= now
+    return isinstance(moment, str) and parse_instant(moment) <= now
