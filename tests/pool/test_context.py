@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,26 @@ def test_a_slow_failure_is_not_asked_for_again_at_once(city: City, monkeypatch: 
         with pytest.raises(Unreachable):
             city.kept.find("https://gone.example/", "")
     assert city.elsewhere.asked == ["https://gone.example/"]
+    assert city.kept.fetching == {}
+
+
+def test_a_slow_server_of_contexts_stops_only_so_many(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "PATIENCE", 0.0)
+    city.elsewhere.gate.clear()
+    slow = [
+        threading.Thread(target=city.kept.find, args=(f"{ADDRESS}?{n}", "")) for n in range(1, context.FETCHING + 1)
+    ]
+    city.elsewhere.there |= {f"{ADDRESS}?{n}": {} for n in range(1, context.FETCHING + 1)}
+    for thread in slow:
+        thread.start()
+    while len(city.elsewhere.asked) < context.FETCHING:
+        time.sleep(0.01)
+    with pytest.raises(Unreachable, match="Many contexts"):
+        city.kept.find(ADDRESS, "")
+    city.elsewhere.gate.set()
+    for thread in slow:
+        thread.join()
+    assert city.kept.find(ADDRESS, "") == {"a": "https://a.example/a"}
 
 
 def test_the_core_is_always_there(city: City) -> None:

@@ -35,6 +35,8 @@ MOST_COUNTED = 10_000
 FRESH = 24 * 3_600_000_000  # after this a cached context is fetched again, and kept where that fails
 SLOW_SECONDS = 0.5  # an address that took longer to fail is not asked again at once, for each time holds a thread
 FAILED_SECONDS = 5.0
+FETCHING = 6  # requests that may wait for a context at a time, so that a slow server of contexts stops nobody else
+PATIENCE = 2.0  # seconds that others wait for their turn
 Fetch = Callable[[str], Any]
 
 
@@ -77,6 +79,7 @@ class KeptContexts:
         self.counted: dict[tuple[str, str], tuple[int, int]] = {}  # tenant and id -> hits, last use
         self.failed: dict[str, tuple[float, Unreachable]] = {}
         self.fetching: dict[str, threading.Lock] = {}
+        self.room = threading.BoundedSemaphore(FETCHING)
         self.began = pool.store.clock()
 
     # -- for requests that name a context
@@ -93,7 +96,7 @@ class KeptContexts:
         kept = self.cached(address)
         if kept is not None and self.pool.store.clock() - kept.modified < FRESH:
             return kept.body["@context"]
-        with self.alone(address):
+        with self.alone(address):  # many may have waited for the same one
             kept = self.cached(address)
             if kept is not None and self.pool.store.clock() - kept.modified < FRESH:
                 return kept.body["@context"]
@@ -255,11 +258,16 @@ class KeptContexts:
 
     @contextmanager
     def alone(self, address: str) -> Iterator[None]:
-        """One thread at a time for an address, so that a slow one is asked once for all who wait."""
+        """One thread at a time for an address, and few at all. Raises Unreachable where too many wait."""
+        if not self.room.acquire(timeout=PATIENCE):
+            raise Unreachable("Many contexts are being fetched.", where=address[:300], hint="Try again in a moment.")
         with self.lock:
             mine = self.fetching.setdefault(address, threading.Lock())
-        with mine:
-            yield
-        with self.lock:
-            if not mine.locked():
-                self.fetching.pop(address, None)
+        try:
+            with mine:
+                yield
+        finally:
+            with self.lock:
+                if not mine.locked():
+                    self.fetching.pop(address, None)
+            self.room.release()
