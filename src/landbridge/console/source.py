@@ -22,6 +22,7 @@ STATES: dict[str, tuple[str, str, str]] = {  # state -> class, sign, word
 }
 EVERY = re.compile(r"every (\d+) ?([smhd])\w*\Z")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+STREAMS = ("mqtt", "push")  # kinds that bring rows by themselves while the city is served
 RUNS = 30
 SOURCE_COLUMNS = ("source", "kind", "owner", "licence", "schedule", "state", "lastRun", "rows", "rejects")
 RUN_COLUMNS = (
@@ -35,8 +36,11 @@ def state_of(run: RunRecord | None) -> tuple[str, str, str]:
     return STATES.get(run.state if run else "never", STATES["never"])
 
 
-def schedule_text(visit: Visit, schedule: str | None) -> str:
+def schedule_text(visit: Visit, source: SourceState) -> str:
     """A schedule for people; a cron line stays as it is."""
+    schedule = source.schedule
+    if source.kind in STREAMS:
+        return visit.language.gettext("as it comes")
     if not schedule:
         return visit.language.gettext("when asked")
     if schedule == "once":
