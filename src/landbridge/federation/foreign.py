@@ -30,7 +30,7 @@ def documents(reply: Reply, trip: Trip, own: Terms, contexts: Contexts) -> list[
         if len(given) > MOST:
             raise Invalid(f"The answer has more than {MOST} entities.")
         for one in given:
-            found.append(read_entity(one, reply, own, contexts))
+            found.append(parse_foreign(one, reply.offer.id, own, contexts))
     except (LandbridgeError, RecursionError) as error:
         said = error.message if isinstance(error, LandbridgeError) else "It is too deep."
         trip.warn(WRONG, f"{reply.offer.id} answers with what is no entity: {said}")
@@ -38,7 +38,7 @@ def documents(reply: Reply, trip: Trip, own: Terms, contexts: Contexts) -> list[
     return found
 
 
-def read_entity(given: Any, reply: Reply, own: Terms, contexts: Contexts) -> Document:
+def parse_foreign(given: Any, source: str, own: Terms, contexts: Contexts) -> Document:
     """One entity with the times that its source gives it. Raises InvalidEntity."""
     if not isinstance(given, Mapping):
         raise Invalid("It is no JSON object.")
@@ -54,7 +54,7 @@ def read_entity(given: Any, reply: Reply, own: Terms, contexts: Contexts) -> Doc
         if stored in document["attrs"]:
             instances = document["attrs"][stored]
             for instance, said in zip(instances, in_their_order(value, len(instances)), strict=False):
-                mark(instance, said, reply.offer.id)
+                mark(instance, said, source)
     return document
 
 

@@ -129,7 +129,7 @@ class Herald:
 
     def endpoint(self, tenant: str, id_: str) -> tuple[Endpoint, str] | None:
         """Where a subscription's notifications go now, and the address of its context; None while they are held."""
-        kept = next((one for one in self.cabinet.within(tenant) if one.id == id_), None)
+        kept = self.cabinet.find(tenant, id_)
         watch = None if kept is None else self.watch(kept, self.pool.store.clock())
         return None if watch is None else (watch.subscription.endpoint, watch.terms.address())
 

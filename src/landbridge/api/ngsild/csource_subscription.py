@@ -4,7 +4,7 @@ NGSI-LD 5.11, 6.12 (`csourceSubscriptions`), 6.13 (`csourceSubscriptions/{subscr
 any other (5.2.12), but for `temporalQ`, and for what they are told of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -68,13 +68,19 @@ DELETE = Operation(
 
 
 class CsourceSubscriptions:
-    """The operations on subscriptions to registrations, over one pool and its herald."""
+    """The operations on subscriptions to registrations, over one pool and its herald.
 
-    def __init__(self, pool: Pool, contexts: Contexts, herald: Herald, telling: Telling) -> None:
+    `own` gives what the pool itself watches registrations for, for a tenant.
+    """
+
+    def __init__(
+        self, pool: Pool, contexts: Contexts, herald: Herald, telling: Telling, own: Callable[[str], list[Json]]
+    ) -> None:
         self.pool = pool
         self.contexts = contexts
         self.herald = herald
         self.telling = telling
+        self.own = own
         self.cabinet = herald.cabinet
         self.cabinet.noted = self.noted
 
@@ -100,8 +106,9 @@ class CsourceSubscriptions:
     def query(self, ask: Ask) -> Response:
         """NGSI-LD 6.12.3.2, query subscriptions to registrations."""
         wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
-        found = self.cabinet.listed(ask.actor, wanted.tenant)
-        return render_page(wanted, SUBSCRIPTIONS, found, lambda one: self.show(ask, wanted, one))
+        found = [self.show(ask, wanted, one) for one in self.cabinet.listed(ask.actor, wanted.tenant)]
+        found += [one | context(wanted) for one in self.own(wanted.tenant)]
+        return render_page(wanted, SUBSCRIPTIONS, found, lambda one: one)
 
     def retrieve(self, ask: Ask) -> Response:
         """NGSI-LD 6.13.3.1, retrieve a subscription to registrations."""

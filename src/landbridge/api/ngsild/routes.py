@@ -3,7 +3,7 @@
 `Doors` is what `app` hands in: who may call, and the city's contexts.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from starlette.routing import BaseRoute, Route
@@ -29,10 +29,13 @@ from landbridge.api.ngsild.origin import PROVENANCE, Origins
 from landbridge.api.ngsild.parameter import TENANT
 from landbridge.api.ngsild.provision import Provision
 from landbridge.api.ngsild.registration import Registrations
+from landbridge.api.ngsild.relay import ADDRESS as NOTIFIED
+from landbridge.api.ngsild.relay import RelayServer
 from landbridge.api.ngsild.snapshot import SnapshotServer
 from landbridge.api.ngsild.subscription import SILENT, SubscriptionServer, Telling
 from landbridge.federation.herald import Herald
 from landbridge.federation.reach import Reach
+from landbridge.federation.relay import NOTIFIER
 from landbridge.model.definition import find_nothing
 from landbridge.model.terms import Contexts
 from landbridge.pool.context import KeptContexts
@@ -58,8 +61,14 @@ class Doors:
 def table(pool: Pool, doors: Doors) -> Table:
     """All operations over a pool."""
     reach = doors.reach or Reach(pool, contexts=doors.contexts)
-    herald = doors.herald or open_herald(pool, doors.contexts, reach)
+    return table_over(pool, doors, reach, open_herald(pool, doors.contexts, reach))
+
+
+def table_over(pool: Pool, doors: Doors, reach: Reach, herald: Herald, relay: RelayServer | None = None) -> Table:
+    """The same with those who notify; `relay` has been opened after the herald."""
+    relay = relay or RelayServer(reach, doors.contexts, doors.heralding.hurry)
     around = (
+        relay,
         Distribution(reach, doors.contexts),
         BatchDistribution(reach, doors.contexts),
         PurgeDistribution(reach, doors.contexts),
@@ -74,7 +83,7 @@ def table(pool: Pool, doors: Doors) -> Table:
         EntityMaps(pool, doors.contexts, reach),
         SubscriptionServer(pool, doors.contexts, doors.telling),
         Registrations(pool, doors.contexts, reach.registry),
-        CsourceSubscriptions(pool, doors.contexts, herald, doors.heralding),
+        CsourceSubscriptions(pool, doors.contexts, herald, doors.heralding, relay.watching),
         Identity(reach, doors.contexts),
         ContextServer(doors.kept or KeptContexts(pool, find_nothing), doors.contexts),
     )
@@ -93,7 +102,11 @@ def open_herald(pool: Pool, contexts: Contexts, reach: Reach) -> Herald:
 def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
     """The addresses of NGSI-LD and of provenance, over a pool."""
     origins = Origins(pool, doors.contexts)
-    operations = table(pool, doors)
+    reach = doors.reach or Reach(pool, contexts=doors.contexts)
+    herald = doors.herald or open_herald(pool, doors.contexts, reach)
+    relay = RelayServer(reach, doors.contexts, doors.heralding.hurry)
+    operations = table_over(pool, doors, reach, herald, relay)
+    anyone = replace(doors.callers, operator=None, public=NOTIFIER)  # who knows a copy's id may notify for it
     served = Resource(
         {}, doors.callers, FAULTS, DOOR, doors.body_limit, operations.methods, {"NGSILD-Tenant": TENANT}, True
     )
@@ -101,6 +114,7 @@ def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
     return [
         Route(ROOT + "/openapi.json", Resource({"GET": description.document}, doors.callers, FAULTS, DOOR)),
         Route(ROOT + "/openapi.html", Resource({"GET": description.page}, doors.callers, FAULTS, DOOR)),
+        Route(NOTIFIED, Resource({"POST": relay.notified}, anyone, FAULTS, DOOR, doors.body_limit)),
         Beneath(ROOT, served),
         Beneath(PROVENANCE, Resource({"GET": origins.explain}, doors.callers, FAULTS, DOOR)),
     ]

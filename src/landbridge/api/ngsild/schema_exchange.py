@@ -43,6 +43,7 @@ SUBSCRIPTION: Mapping[str, Schema] = {
     "notification": ref("NotificationParams"), "status": NAME, "createdAt": MOMENT, "modifiedAt": MOMENT,
     "@context": CONTEXT,
 }  # fmt: skip
+LATER: Mapping[str, Any] = {"description": "Later"}
 WATCH: Mapping[str, Any] = {
     "type": "Subscription",
     "entities": [{"type": "Lamp"}],
@@ -79,19 +80,26 @@ SOURCE: Mapping[str, Any] = {
     "endpoint": "https://source.example",
 }
 SNAPSHOT: Mapping[str, Schema] = {
-    "id": URI, "type": fixed("Snapshot"), "snapshotStatus": NAME, "snapshotLifetime": NAME, "expiresAt": MOMENT,
-    "snapshotQueries": {"type": "array"}, "snapshotTemporalQueries": {"type": "array"}, "@context": CONTEXT,
+    "id": URI, "type": fixed("Snapshot"), "snapshotStatus": NAME, "snapshotLifetime": NAME,
+    "snapshotPriority": {"type": "integer", "minimum": 1, "maximum": 10},
+    "snapshotQueries": {**listed(ref("Query")), "minItems": 1}, "snapshotQueriesDetails": {"type": "array"},
+    "endpoint": ref("Endpoint"), "receiverInfo": PAIRS, "createdAt": MOMENT, "expiresAt": MOMENT, "lastUsedAt": MOMENT,
+    "@context": CONTEXT,
 }  # fmt: skip
+FREEZE: Mapping[str, Any] = {
+    "type": "Snapshot",
+    "snapshotQueries": [{"type": "Query", "entities": [{"type": "Lamp"}]}],
+}
 
 
-def family(name: str, members: Mapping[str, Schema], clause: str, required: tuple[str, ...], example: Any) -> Schema:
+def family(
+    name: str, members: Mapping[str, Schema], clause: str, required: tuple[str, ...], example: Any, change: Any = LATER
+) -> Schema:
     """The schemas of one kind of document: whole, a fragment of it, and a list."""
     about = f"{name} (NGSI-LD {clause})."
     return {
         name: record(members, about, required=required, more=True, examples=[example]),
-        f"{name}Fragment": record(
-            members, f"What changes in a {about}", more=True, examples=[{"description": "Later"}]
-        ),
+        f"{name}Fragment": record(members, f"What changes in a {about}", more=True, examples=[change]),
         f"{name}List": listed(ref(name)),
     }
 
@@ -106,5 +114,5 @@ EXCHANGE: Mapping[str, Schema] = {
     "TimeInterval": INTERVAL,
     **family("Subscription", SUBSCRIPTION, "5.2.12", ("type", "notification"), WATCH),
     **family("CsourceRegistration", REGISTRATION, "5.2.9", ("type", "information", "endpoint"), SOURCE),
-    **family("Snapshot", SNAPSHOT, "5.2.41", ("type",), {"type": "Snapshot"}),
+    **family("Snapshot", SNAPSHOT, "5.2.41", ("type",), FREEZE, {"snapshotPriority": 7}),
 }
