@@ -50,3 +50,15 @@ def test_number_plates_are_never_stored(pulled: Pulled) -> None:
     city, _ = pulled
     (trace, *_) = city.pool.explain(OPERATOR, "urn:ngsi-ld:Vehicle:66", "location")
     assert trace.raw is not None and "latitude" in trace.raw and "license_plate" not in trace.raw
+
+
+def test_each_route_has_the_lines_that_its_trips_drive(pulled: Pulled) -> None:
+    city, _ = pulled
+    lines = {document["id"]: value(document, "location") for document in all_of(city, "GtfsRoute")}
+    assert {kind["type"] for kind in lines.values() if isinstance(kind, dict)} == {"MultiLineString"}
+    one = lines["urn:ngsi-ld:GtfsRoute:151"]
+    assert isinstance(one, dict)
+    assert one["coordinates"][0][0] == [-122.39245, 40.5832]
+    place = {"type": "Point", "coordinates": one["coordinates"][0][10]}
+    near = city.pool.query(OPERATOR, Query(types=Has("GtfsRoute"), geo=Near(place, at_most=1), limit=20))
+    assert "urn:ngsi-ld:GtfsRoute:151" in {document["id"] for document in near.documents}
