@@ -84,7 +84,8 @@ def sent(offer: Offer, trip: Trip, asked: Asked, contexts: Contexts, alias: str)
         rename = renamed_attribute if asked.attribute else renamed
         told = asked.body if own is trip.terms else rename(asked.body, trip.terms, own)
         body = orjson.dumps(with_context(told, own.document()) if inline else told)
-    if headers.get("Content-Type") != JSON_LD and (address := address_of(own)):
+    address = offer.pairs.get("jsonldContext") or address_of(own)
+    if headers.get("Content-Type") != JSON_LD and address:
         headers["Link"] = f'<{address}>; rel="{CONTEXT_REL}"; type="{JSON_LD}"'
     headers["Via"] = ", ".join(filter(None, (trip.headers.get("via"), f"1.1 {alias}")))
     if offer.remote_tenant:

@@ -20,6 +20,7 @@ MOST = 1000  # entities of one answer
 
 def documents(reply: Reply, trip: Trip, own: Terms, contexts: Contexts) -> list[Document]:
     """The entities of an answer. `own`: the terms that the source was asked with."""
+    trip.heard(reply.headers.get("ngsild-warning", ""))
     if reply.code:
         trip.warn(reply.code, reply.text)
     if not reply.fine or reply.body is None:

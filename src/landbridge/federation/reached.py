@@ -52,7 +52,7 @@ class Reached:
 
     def entity(self, actor: Actor, id: str, *, tenant: str = "", types: Has | And | Or | None = None) -> Document:
         """An entity as all sources together have it. Raises Missing where nobody has it (NGSI-LD 5.7.1)."""
-        found = self.offers(tenant, types, READS)
+        found = self.offers(tenant, types, READS, id_=id)
         asked = [(offer, self.retrieval(offer, id, types)) for offer in found]
         meant = [(offer, request) for offer, request in asked if request is not None]
         if not meant:
@@ -72,9 +72,12 @@ class Reached:
 
     def held(self, actor: Actor, id: str, *, tenant: str = "") -> Held:
         """An entity as all sources together have it; the pool's own where it is here alone."""
-        found = self.offers(tenant, None, READS)
-        if all(offer.names_of(id, None) is False for offer in found):
-            return self.pool.held(actor, id, tenant=tenant)
+        if not self.offers(tenant, None, READS, id_=id):
+            try:
+                return self.pool.held(actor, id, tenant=tenant)
+            except Missing as missing:
+                missing.told = self.trip.told
+                raise
         return Held(self.entity(actor, id, tenant=tenant))
 
     def retrieval(self, offer: Offer, id_: str, types: Has | And | Or | None) -> Asked | None:
@@ -157,22 +160,33 @@ class Reached:
     # -- sources
 
     def offers(
-        self, tenant: str, types: Has | And | Or | None, operations: Sequence[str], query: Query | None = None
+        self,
+        tenant: str,
+        types: Has | And | Or | None,
+        operations: Sequence[str],
+        query: Query | None = None,
+        id_: str | None = None,
     ) -> list[Offer]:
         """Who may be asked: offers of now, that have the operation, and that the request has not come from."""
         if self.trip.local:
             return []
         came = set(self.trip.via)
-        if self.ways.alias(tenant) in came:  # it has been here before: what is here is all that is new
-            return []
-        return [
-            offer
-            for offer in self.ways.registry.matching(tenant, types)
-            if offer.may(*operations)
-            and (offer.alias is None or offer.alias not in came)
-            and (query is None or query.csf is None or holds(query.csf, offer.body))
-            and (query is None or self.narrowed(offer, query) is not None)
-        ]
+        back = self.ways.alias(tenant) in came  # what is here is all that is new
+        found = []
+        for offer in self.ways.registry.matching(tenant, types):
+            if not offer.may(*operations) or (query is not None and not self.asked(offer, query)):
+                continue
+            if id_ is not None and offer.names_of(id_, None) is False:
+                continue
+            if back or (offer.alias is not None and offer.alias in came):
+                self.trip.warn(199, f"The request has passed the source of {offer.id} before.")
+            else:
+                found.append(offer)
+        return found
+
+    def asked(self, offer: Offer, query: Query) -> bool:
+        """Whether a query is about what a source offers, and asks sources like it."""
+        return (query.csf is None or holds(query.csf, offer.body)) and self.narrowed(offer, query) is not None
 
     def ask(self, asked: Iterable[tuple[Offer, Asked]]) -> list[Reply]:
         requests = [(offer, self.sent(offer, one)) for offer, one in asked]

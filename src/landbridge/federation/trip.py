@@ -1,5 +1,6 @@
 """One client's request on its way to other sources: what goes along with it, and what is told back about the way."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -7,6 +8,8 @@ from landbridge.model.terms import Terms
 
 HOPS = 32  # brokers that a request may have passed
 AGENT = "landbridge"
+LONGEST, MOST = 4000, 20  # of another broker's warnings
+WARNING = re.compile(r'\d{3} [\w.:-]{1,100} "[ !#-\[\]-~]{0,300}"', re.ASCII)
 
 
 @dataclass
@@ -33,7 +36,15 @@ class Trip:
     def warn(self, code: int, text: str) -> None:
         """Tell the client of something abnormal, in the form of RFC 7234, 5.5."""
         plain = "".join(letter if 31 < ord(letter) < 127 and letter not in '"\\' else " " for letter in text)
-        self.warnings.append(f'{code} {AGENT} "{plain[:300]}"')
+        warning = f'{code} {AGENT} "{plain[:300]}"'
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def heard(self, warnings: str) -> None:
+        """Pass on what another broker has warned of, as far as it is in the form."""
+        for one in WARNING.findall(warnings[:LONGEST])[:MOST]:
+            if one not in self.warnings:
+                self.warnings.append(one)
 
     @property
     def told(self) -> dict[str, str]:

@@ -30,6 +30,7 @@ from landbridge.api.ngsild.outcome import (
 )
 from landbridge.api.ngsild.parameter import link_context, named_tenant
 from landbridge.api.ngsild.path import entity_id
+from landbridge.api.ngsild.selection import parse_types, render_types
 from landbridge.errors import LandbridgeError, Missing
 from landbridge.federation.call import Asked, sent, words
 from landbridge.federation.reach import Reach
@@ -194,7 +195,9 @@ class Distribution:
             path += "/attrs"
         if body is not None and "attrId" not in ask.path:
             body = part_of(writing, names)
-        params = {name: value for name, value in ask.given.items() if name not in ("local", "type")}
+        params = {name: value for name, value in ask.given.items() if name != "local"}
+        if "type" in params and own is not writing.trip.terms:
+            params["type"] = render_types(parse_types(params["type"], writing.trip.terms), own)
         asked = Asked(ask.request.method, path, params, body, attribute="attrId" in ask.path)
         return sent(share.offer, writing.trip, asked, self.contexts, self.reach.alias(writing.tenant))
 

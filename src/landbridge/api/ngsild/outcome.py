@@ -15,7 +15,7 @@ from landbridge.federation.line import Reply
 from landbridge.federation.offer import Offer
 from landbridge.federation.share import Share
 
-MULTI = 207
+MULTI, LOOP = 207, 508
 GATEWAY = {502: "Bad gateway", 504: "Gateway timeout", 508: "Loop detected"}
 
 
@@ -54,7 +54,7 @@ def from_reply(reply: Reply, names: Sequence[str]) -> Outcome:
     """What a source answered: an answer that never came is 504, one that makes no sense 502."""
     if reply.fine:
         return Outcome(reply.status, reply.offer, names=names, body=reply.body)
-    status = 504 if not reply.status else 502 if reply.status >= 500 else reply.status
+    status = 504 if not reply.status else 502 if reply.status >= 500 and reply.status != LOOP else reply.status
     said = reply.body if isinstance(reply.body, dict) and "title" in reply.body else {}
     title = GATEWAY.get(status, f"The context source answers {status}")
     own = {"type": BLANK, "title": title, "status": status, "detail": reply.text or f"{reply.offer.id} says {status}."}

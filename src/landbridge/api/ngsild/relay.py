@@ -164,8 +164,9 @@ class RelayServer:
         store = self.reach.pool.store
         id_ = f"urn:ngsi-ld:Notification:{secrets.token_hex(12)}"
         terms = self.contexts.terms(made.shape.context, made.tenant)
-        views = [View(one) for one in documents]
-        body = write_notification(made, id_, views, terms, store.clock(), partial(entities, store))
+        now = store.clock()
+        views = [View({"createdAt": now, "modifiedAt": now, **one}) for one in documents]
+        body = write_notification(made, id_, views, terms, now, partial(entities, store))
         lane = Lane(SUBSCRIPTIONS, made.tenant, made.id)
         store.write(partial(delivery.queue, lane=lane, notification=id_, body=body), tenant=made.tenant, actor="relay")
         self.hurry()
