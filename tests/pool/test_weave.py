@@ -20,6 +20,7 @@ from landbridge.model.terms import Terms
 from landbridge.pool import bulk, ingest, meet, weave
 from landbridge.pool.pool import Pool
 from landbridge.pool.weave import Saying
+from landbridge.store.cell import cell
 from landbridge.store.document import fold
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -49,15 +50,16 @@ COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "where.point": st.sampled_from([None, '{"type":"Point","coordinates":[1.5,2.5]}']),
     "names.languageMap": st.sampled_from([None, '{"en":"Sea","zh":"海"}', '{"@none":"["}']),
     "any.json": st.sampled_from([None, *FAKES]),
-    "location.point": st.sampled_from([None, '{"type":"Point","coordinates":[1.5,2.5]}']),
+    "location.point": st.sampled_from(
+        [None, *(f'{{"type":"Point","coordinates":[{lon},2.5]}}' for lon in (1.5, -7.0))]
+    ),
     "scope": st.sampled_from([None, "/a"]),
 }
 NEEDED = {"n.unitCode": "n", "text.accuracy": "text", "own.observedAt": "own"}
 FEEDS = {
     "n": ("a", "b", "c"), "text": ("a", "b"), "where": ("b", "c"), "names": ("a", "b", "c"), "any": ("a", "c"),
-    "location": ("a", "b"),
 }  # fmt: skip
-COMMON = ["n", "text", "observedAt"]  # most deliveries have few and simple columns
+COMMON = ["n", "text", "observedAt", "location.point"]  # most deliveries have few and simple columns
 Step = tuple[str, list[dict[str, Any]]]
 
 
@@ -108,6 +110,7 @@ def rows_of(city: City) -> list[Any]:
     with city.store.reader() as connection:
         found = list(connection.execute("SELECT * FROM entity ORDER BY key"))
         found += list(connection.execute("SELECT * FROM shape ORDER BY key"))
+    found += [(kind.type, kind.entities, kind.located) for kind in city.store.kinds("")]
     told = [{**body, "entities": sorted(body["entities"])} for body in city.announced()]
     return [*found, city.journal(), sorted(city.disagreements(), key=repr), told]
 
@@ -120,9 +123,12 @@ RULES = st.builds(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps(), RULES, st.sampled_from([{}, {}, {"a": 3_600_000_000}]))
-def test_both_ways_of_meeting_agree(given: list[Step], rule: ClaimRule, holds: Mapping[str, int]) -> None:
-    claims = Claims({("", "T", name): sources for name, sources in FEEDS.items()}, {("T", "*"): rule}, holds)
+@given(steps(), RULES, st.sampled_from([{}, {}, {"a": 3_600_000_000}]), st.booleans())
+def test_both_ways_of_meeting_agree(
+    given: list[Step], rule: ClaimRule, holds: Mapping[str, int], places_disputed: bool
+) -> None:
+    fed_by = FEEDS | ({"location": ("a", "b")} if places_disputed else {})
+    claims = Claims({("", "T", name): sources for name, sources in fed_by.items()}, {("T", "*"): rule}, holds)
     with road():
         woven = fed(given, claims)
     with road(most=0):
@@ -265,6 +271,20 @@ def test_a_single_value_is_replaced_where_it_is_a_sources() -> None:
     assert orjson.loads(text)["attrs"]["n"] == [{"type": "Property", "value": 7, "@": ["b", 9, 2, 99, 8, 6]}]
     assert made(document(n=[instance("api", 1, dataset=False)]), alone) is None
     assert made(document(n=[instance("b", 1)]), alone) is None
+
+
+def test_a_point_moves_with_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meet.Meeting, "look_at", lambda *_: pytest.fail("a document is looked at by itself"))
+    city = City()
+    with road():
+        city.pull("a", [{"id": "urn:x:1", "type": "T", "n": 1}])
+        for lon in (1.5, -7.0):
+            point = f'{{"type":"Point","coordinates":[{lon},2.5]}}'
+            city.pull("a", [{"id": "urn:x:1", "type": "T", "location.point": point}])
+            with city.store.reader() as connection:
+                assert list(connection.execute("SELECT lon, lat, cell FROM entity")) == [(lon, 2.5, cell(lon, 2.5))]
+            assert city.store.kinds("")[0].located
+    city.close()
 
 
 def test_most_of_a_million_rows_would_be_woven() -> None:

@@ -23,6 +23,7 @@ from landbridge.pool.render import Rendered, slots
 from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.pool.weave import Saying, Woven, weave
+from landbridge.store.cell import cells
 from landbridge.store.contract import Kind, Row, Stored
 from landbridge.store.document import CHOSEN, CLAIM, folded, is_marked, unfold, unfolded
 from landbridge.store.transaction import SqliteTransaction
@@ -72,6 +73,12 @@ class Voice:
             return "priority"
         return rule if plain and kind.is_numeric() and rule != "median" else None
 
+    @property
+    def placed(self) -> bool:
+        """Whether this says where entities lie, otherwise than by one point of one source's."""
+        point = self.rendered.plan.value.reading == "point"
+        return self.name == LOCATION and (not point or bool(self.standing.rivals))
+
     @cached_property
     def ranks(self) -> dict[str, int]:
         return {source: self.standing.rule.rank(source) for source in self.standing.rivals}
@@ -117,6 +124,12 @@ class Voice:
         if self.standing.rivals:
             return [LOOK] * len(places)
         return slots(self.rendered, pl.Series(self.index[places]))
+
+    def whereabouts(self, places: Ints) -> tuple[list[Any], ...]:
+        """Longitudes, latitudes and cells of the points that are said."""
+        assert self.rendered.position is not None, "only points are woven"
+        lon, lat = (one.gather(pl.Series(self.index[places])) for one in self.rendered.position)
+        return lon.to_list(), lat.to_list(), cells(lon.to_numpy(), lat.to_numpy()).tolist()
 
     def items(self, places: Ints) -> Iterator[Item | None]:
         """What is said of these entities as single rows say it."""
@@ -198,7 +211,7 @@ class Meeting:
     def write(self) -> None:
         """Bring what is said into the entities' rows, some at a time."""
         located = any(voice.name == LOCATION for voice in self.voices)
-        woven = self.scopes is None and not located and all(voice.quick for voice in self.voices)
+        woven = self.scopes is None and all(voice.quick and not voice.placed for voice in self.voices)
         for first in range(0, len(self.keys), MET):
             part = slice(first, min(first + MET, len(self.keys)))
             left = np.arange(part.start, part.stop)
@@ -222,12 +235,12 @@ class Meeting:
         alike = found.news == news
         places = found.places[alike]
         docs = found.docs if alike.all() else [doc for doc, one in zip(found.docs, alike.tolist(), strict=True) if one]
+        new = [voice for number, voice in enumerate(self.voices) if news >> number & 1]
         slots = {
-            self.kind.slots[voice.name]: voice.values(places + start)
-            for number, voice in enumerate(self.voices)
-            if news >> number & 1 and voice.name in self.kind.slots
+            self.kind.slots[voice.name]: voice.values(places + start) for voice in new if voice.name in self.kind.slots
         }
-        self.transaction.update_columns(keys[places].tolist(), docs, slots)
+        where = next((voice.whereabouts(places + start) for voice in new if voice.name == LOCATION), ())
+        self.transaction.update_columns(keys[places].tolist(), docs, slots, where)
 
     def look_at(self, places: Ints, located: bool) -> None:
         """Look at each document by itself."""

@@ -157,13 +157,25 @@ class SqliteTransaction:
             self.connection.execute("DELETE FROM extra_type WHERE key=?", (row.key,))
             self.put_extra(row)
 
-    def update_columns(self, keys: Sequence[int], docs: Sequence[str], slots: Mapping[int, Sequence[Any]]) -> None:
-        """Write documents, and some of their slots, of entities that exist; places and types are as they were."""
+    def update_columns(
+        self,
+        keys: Sequence[int],
+        docs: Sequence[str],
+        slots: Mapping[int, Sequence[Any]],
+        places: Sequence[Sequence[Any]] = (),
+    ) -> None:
+        """Write documents, and some of their slots, of entities of one kind that exist; types are as they were.
+
+        `places`: columns of longitudes, latitudes and cells; without it, and for shapes, it is all as it was.
+        """
         self.watch.updating_columns(keys, docs)
         assignments = "".join(f", s{int(number)}=?" for number in slots)
+        if places and keys:
+            assignments += ", lon=?, lat=?, cell=?"
+            self.connection.execute("UPDATE kind SET located=1 WHERE num=? AND NOT located", (keys[0] >> KIND_BITS,))
         self.connection.executemany(
             f"UPDATE entity SET modified={self.recorded:d}, version={self.number:d}, doc=?{assignments} WHERE key=?",
-            zip(docs, *slots.values(), keys, strict=True),
+            zip(docs, *slots.values(), *places, keys, strict=True),
         )
 
     def changed(self, row: Row) -> tuple[Any, ...]:
