@@ -54,9 +54,8 @@ def render_description(document: Mapping[str, Any]) -> str:
                     "verb": verb.upper(),
                     "path": path,
                     "body": body_of(operation),
-                    "example": example_of(document, operation),
                     "names": sorted(set(references(operation))),
-                    "call": call(document, path, verb.upper(), example_of(document, operation)),
+                    "call": call(document, path, verb.upper(), operation),
                     **operation,
                 }
             )
@@ -79,15 +78,18 @@ def body_of(operation: Mapping[str, Any]) -> list[str]:
     return list(operation.get("requestBody", {}).get("content", ()))
 
 
-def example_of(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
+def example_of(operation: Mapping[str, Any]) -> Any:
     """A body that the operation takes, where it takes one."""
     content = operation.get("requestBody", {}).get("content", {}).get(JSON, {})
     return content.get("example")
 
 
-def call(document: Mapping[str, Any], path: str, verb: str, example: Any) -> str:
+def call(document: Mapping[str, Any], path: str, verb: str, operation: Mapping[str, Any]) -> str:
     """The operation as a line for a terminal."""
     shown = path.replace("{entityId}", "urn:ngsi-ld:Lamp:1").replace("{attrId}", "power").replace("{type}", "Lamp")
+    if "{" not in path and any(one["name"] == "type" for one in operation["parameters"]):
+        shown += "?type=Lamp"
+    example = example_of(operation)
     parts = ["curl", *(["-X", verb] if verb != "GET" else []), f"'{document['servers'][0]['url']}{shown}'"]
     if example is not None:
         body = json.dumps(example, ensure_ascii=False).replace("'", "'\\''")
