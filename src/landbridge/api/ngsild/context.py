@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
 from landbridge.api.http.accept import choose
@@ -14,6 +13,7 @@ from landbridge.api.ngsild.answer import done
 from landbridge.api.ngsild.fault import InvalidRequest, NotSupported
 from landbridge.api.ngsild.operation import Ask, Operation, Parameter, Served
 from landbridge.api.ngsild.parameter import FLAG, JSON, JSON_LD, named_tenant
+from landbridge.api.ngsild.path import root_of
 from landbridge.errors import InvalidEntity, InvalidQuery
 from landbridge.model.instant import format_instant
 from landbridge.model.terms import HOSTED, Contexts
@@ -121,11 +121,6 @@ def one_of(ask: Ask, name: str, choices: tuple[str, ...]) -> str | None:
     if given is not None and given not in choices:
         raise InvalidQuery(f"'{given[:40]}' is none of its values.", where=name, hint=f"Use {', '.join(choices)}.")
     return given
-
-
-def root_of(request: Request) -> str:
-    """This host as the caller names it."""
-    return f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
 def address_of(record: ContextRecord, root: str) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from landbridge.api.http.resource import Call
 from landbridge.api.ngsild.description import JSON, describe
 from landbridge.api.ngsild.operation import Table
+from landbridge.api.ngsild.path import root_of
 
 
 class Description:
@@ -22,17 +23,12 @@ class Description:
 
     def document(self, call: Call) -> Response:
         """GET /ngsi-ld/v1/openapi.json, for programs."""
-        return Response(orjson.dumps(describe(self.table, root_of(call))), 200, None, JSON)
+        return Response(orjson.dumps(describe(self.table, root_of(call.request))), 200, None, JSON)
 
     def page(self, call: Call) -> Response:
         """GET /ngsi-ld/v1/openapi.html, for people."""
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-        return HTMLResponse(render_description(describe(self.table, root_of(call))), 200, headers)
-
-
-def root_of(call: Call) -> str:
-    """This host as the caller names it."""
-    return f"{call.request.url.scheme}://{call.request.headers.get('host', '')}"
+        return HTMLResponse(render_description(describe(self.table, root_of(call.request))), 200, headers)
 
 
 @cache

@@ -28,3 +28,8 @@ def entity_id(path: Mapping[str, str]) -> str:
     if not URI.match(id_):
         raise InvalidEntity(f"'{id_[:80]}' is no URI.", where="id")
     return id_
+
+
+def root_of(request: Request) -> str:
+    """This host as the caller names it."""
+    return f"{request.url.scheme}://{request.headers.get('host', '')}"
