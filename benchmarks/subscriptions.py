@@ -109,7 +109,7 @@ def single_writes(kind: Kind, count: int) -> None:
         )
         publisher.start()
         try:
-            while len(publisher.index) < count:
+            while len(publisher.roster.index) < count:
                 time.sleep(0.01)
             told = min(count, MATCHING) * WRITES
             wanted[0] = told

@@ -210,8 +210,8 @@ def test_an_expired_subscription_wants_nothing_any_more(tmp_path: Path) -> None:
     with receiver() as sink, telling_city(tmp_path) as city:
         city.subscribe(sink.url, expiresAt="2999-01-01T00:00:00Z")
         ahead = city.store.clock
-        reached(lambda: city.publisher.periodic.expiring.first())
-        city.store.clock = city.publisher.periodic.clock = lambda: ahead() + 2**55
+        reached(lambda: city.publisher.roster.periodic.expiring.first())
+        city.store.clock = city.publisher.roster.periodic.clock = lambda: ahead() + 2**55
         reached(lambda: count(city, "interest") == 0)
         drive(city, range(1))
         assert count(city, "change") == 0

@@ -9,42 +9,36 @@ kill loses nothing, and what is sent again is what was not settled yet, under th
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from landbridge.errors import Invalid, LandbridgeError, Refused
 from landbridge.model.instant import format_instant
-from landbridge.model.subscription import Change, Moved, Subscription, fires
-from landbridge.model.terms import Terms
+from landbridge.model.subscription import Change, Subscription
 from landbridge.pool import delivery
 from landbridge.pool.delivery import Lane, Notice, Outcome
-from landbridge.pool.match import Bench, compile_asked, entities, matches_pattern, selected
-from landbridge.pool.subscription import INTEREST, SHELF, SINCE, Body, Subscriptions
+from landbridge.pool.match import Bench, entities, selected
+from landbridge.pool.subscription import SHELF, Subscriptions
 from landbridge.publish.call import Call, Target
 from landbridge.publish.dispatch import Dispatch, Pending, Queue
-from landbridge.publish.index import Index, Key
+from landbridge.publish.matching import Matching, whole_groups
 from landbridge.publish.notification import Rendered, notification_id, write_notification
-from landbridge.publish.periodic import Periodic, question
-from landbridge.publish.select import selects
-from landbridge.publish.view import View, view_of
+from landbridge.publish.periodic import question
+from landbridge.publish.roster import Roster, TermsFor, Understand
+from landbridge.publish.view import View
 
 LOG = logging.getLogger("landbridge.publish")
 PAGE = 512  # changes read together
-GROUP_BITS = 8  # changes of one commit that one notification may tell
 MOST_WAITING = 64  # notifications of one subscription in memory
 LINGER = 0.01  # seconds in which calls may end before their notifications are kept
 TOGETHER = 0.004  # seconds in which what is found out is collected, to be settled at once
 PAUSE, LOOK, SWEEP = 0.002, 0.25, 2.0  # seconds between steps, looks without a signal, looks at all lanes
-UNDERSTOOD = 4096  # subscriptions kept ready
 MOST_QUEUES = 4096  # idle ones beyond this are forgotten
 FIRST_RETRY, LONGEST_RETRY = 1.0, 300.0
 PATIENCE = 3600.0  # seconds after which a notification is given up
 LEAVING = 1.0  # seconds that a call under way may last when its subscription is deleted, or the process ends
 MICRO = 1_000_000
-
-Understand = Callable[[str, str, Body], Subscription]  # tenant, id, body
-TermsFor = Callable[[Any, str], Terms]  # context, tenant
 
 
 class Publisher:
@@ -64,16 +58,13 @@ class Publisher:
         self.subscriptions = subscriptions
         self.pool = subscriptions.pool
         self.store = self.pool.store
-        self.understand, self.terms = understand, terms
         self.others = others or {}  # shelf -> where its lanes' notifications go, for those that notify by other rules
         self.patience, self.first_retry = patience, first_retry
-        self.index = Index()
+        self.roster = Roster(subscriptions, understand, terms)
         self.bench = Bench(self.store)
+        self.matching = Matching(self.roster, self.bench, self.in_time)
         self.dispatch = Dispatch(call, self.heard)
-        self.periodic = Periodic(self.store.clock)
         self.queues: dict[Lane, Queue] = {}
-        self.understood: OrderedDict[Key, tuple[Subscription, Any]] = OrderedDict()
-        self.buried: dict[Key, int] = {}
         self.leaving: dict[Lane, Queue] = {}  # of deleted subscriptions, with a call still under way
         self.retries: list[tuple[float, int, Queue]] = []
         self.fresh: list[tuple[Queue, Pending]] = []  # handed out, neither through nor kept
@@ -82,7 +73,7 @@ class Publisher:
         self.rendered: Rendered = {}  # what subscriptions that see a change in one way share
         self.outcome = Outcome()
         self.reports: deque[tuple[Queue, Pending, LandbridgeError | None, int]] = deque()
-        self.version, self.moment, self.read = -1, -1, -1
+        self.read = -1  # the rank of the last change that was matched
         self.swept = 0.0
         self.signal = threading.Event()
         self.stopping = threading.Event()
@@ -97,7 +88,7 @@ class Publisher:
 
     def committed(self) -> None:
         """A commit of this process: worth a look where somebody subscribes."""
-        if len(self.index) or self.queues:
+        if len(self.roster.index) or self.queues:
             self.signal.set()
 
     def hurry(self) -> None:
@@ -114,7 +105,7 @@ class Publisher:
         """Send nothing more for a subscription that is deleted, nor what is in memory for a document of a shelf."""
         with self.lock:
             if shelf == SHELF:
-                self.buried[tenant, id_] = commit
+                self.roster.buried[tenant, id_] = commit
             lane = Lane(shelf, tenant, id_)
             queue = self.queues.pop(lane, None) or self.leaving.pop(lane, None)
             self.outcome.queued = [one for one in self.outcome.queued if one.lane != lane]
@@ -165,16 +156,16 @@ class Publisher:
         """How long nothing needs to be done, without a signal."""
         if self.fresh or not self.outcome.empty:
             return TOGETHER
-        due = [LOOK, self.periodic.seconds(), *(one[0] - time.monotonic() for one in self.retries[:1])]
+        due = [LOOK, self.roster.periodic.seconds(), *(one[0] - time.monotonic() for one in self.retries[:1])]
         return max(0.0, min(due))
 
     def step(self) -> None:
         """Everything that can be done now."""
         self.take_reports()
         with self.lock:
-            found = delivery.look(self.store, self.version, self.moment, self.read, PAGE)
+            found = delivery.look(self.store, self.roster.version, self.roster.moment, self.read, PAGE)
             self.learn(found)
-            self.match(whole_groups(found.changes, found.more))
+            self.tell(whole_groups(found.changes, found.more))
         if found.more:
             self.signal.set()
         self.take_periodic()
@@ -188,75 +179,24 @@ class Publisher:
 
     def learn(self, found: delivery.Look) -> None:
         """Take in which subscriptions are new, changed or gone."""
-        for tenant, id_, gone in found.gone:
-            self.drop((tenant, id_))
-            self.buried.pop((tenant, id_), None)
-            self.moment = max(self.moment, gone)
-        for kept in found.put:
-            key = (kept.tenant, kept.id)
-            self.moment = max(self.moment, kept.modified)
-            if kept.body[SINCE] > self.buried.get(key, -1):
-                self.buried.pop(key, None)
-                self.take_up(key, kept.body)
-        self.version = found.version
-
-    def take_up(self, key: Key, body: Body) -> None:
-        """Know a subscription as it is now."""
-        self.understood.pop(key, None)
-        if body[INTEREST]:
-            self.index.put(key, body["anchors"])
-        else:
-            self.index.drop(key)
-        self.periodic.put(key, body.get("interval"), body.get("expires"), body.get("paused", False))
-        queue = self.queues.get(Lane(SHELF, *key))
-        if queue is not None:
-            queue.target = self.target(queue.lane)
-            self.dispatch.offer(queue)
-
-    def drop(self, key: Key) -> None:
-        self.understood.pop(key, None)
-        self.index.drop(key)
-        self.periodic.drop(key)
-        queue = self.queues.pop(Lane(SHELF, *key), None)
-        if queue is not None:
-            self.dispatch.drop(queue, 0)
-            self.leaving = {lane: one for lane, one in self.leaving.items() if one.busy} | {queue.lane: queue}
-
-    def subscription(self, key: Key) -> tuple[Subscription, Any] | None:
-        """A subscription with its compiled conditions; None where it is gone or can no longer be read."""
-        found = self.understood.get(key)
-        if found is not None:
-            self.understood.move_to_end(key)
-            return found
-        kept = self.subscriptions.find(*key)
-        if kept is None or key in self.buried:
-            return None
-        try:
-            made = self.understand(*key, kept.body)
-            found = made, compile_asked(made.where, made.geo, made.scope)
-        except LandbridgeError as error:
-            LOG.error("The subscription %s cannot be served: %s", key[1], error)
-            return None
-        self.understood[key] = found
-        while len(self.understood) > UNDERSTOOD:
-            self.understood.popitem(last=False)
-        return found
+        put, gone = self.roster.learn(found)
+        for key in gone:
+            queue = self.queues.pop(Lane(SHELF, *key), None)
+            if queue is not None:
+                self.dispatch.drop(queue, 0)
+                self.leaving = {lane: one for lane, one in self.leaving.items() if one.busy} | {queue.lane: queue}
+        for key in put:
+            queue = self.queues.get(Lane(SHELF, *key))
+            if queue is not None:
+                queue.target = self.target(queue.lane)
+                self.dispatch.offer(queue)
 
     def target(self, lane: Lane) -> Target | None:
         """Where a lane's notifications go now; None where they are held back."""
         if lane.shelf != SHELF:
             return self.others[lane.shelf](lane) if lane.shelf in self.others else None
-        found = self.subscription((lane.tenant, lane.subscription))
-        if found is None or found[0].status(self.store.clock()) != "active":
-            return None
-        made = found[0]
-        return Target(made.endpoint, made.tenant, self.terms_of(made).address())
-
-    def terms_of(self, made: Subscription) -> Terms:
-        try:
-            return self.terms(made.shape.context, made.tenant)
-        except LandbridgeError:  # its context has gone meanwhile: names as the core alone has them
-            return self.terms(None, made.tenant)
+        made = self.roster.active((lane.tenant, lane.subscription), self.store.clock())
+        return None if made is None else Target(made.endpoint, made.tenant, self.roster.terms_of(made).address())
 
     def queue(self, lane: Lane) -> Queue:
         found = self.queues.get(lane)
@@ -269,50 +209,14 @@ class Publisher:
 
     # -- changes
 
-    def match(self, changes: Sequence[Change]) -> None:
-        """Find what each change is about, and hand out notifications: one for a subscription and a group of changes."""
-        groups: dict[tuple[Key, int], list[View]] = {}
-        known: dict[Key, Subscription] = {}
+    def tell(self, changes: Sequence[Change]) -> None:
+        """Match changes, and hand out what is to be told of them."""
         self.rendered.clear()
-        for change in changes:
-            moved = change.moved()
-            touched = dict.fromkeys(one.attribute for one in moved)
-            for key in self.index.candidates(change.tenant, types_of(change), change.document, touched):
-                made = self.told(key, change, moved)
-                if made is not None:
-                    known[key] = made
-                    groups.setdefault((key, group_of(change.rank)), []).append(view_of(made, change, moved))
-        for (key, _), views in groups.items():
-            for part in apart(views):
-                self.hand_out(known[key], part[0].rank, part)
+        for told in self.matching.match(changes):
+            self.hand_out(*told)
         if changes:
             self.read = changes[-1].rank
             self.outcome.matched += [change.rank for change in changes]
-
-    def told(self, key: Key, change: Change, moved: Sequence[Moved]) -> Subscription | None:
-        """The subscription, if it is to be told; one that cannot be judged is logged, and stands in no other's way."""
-        try:
-            return self.about(key, change, moved)
-        except Exception:
-            LOG.exception("Whether the subscription %s is about %s cannot be found out.", key[1], change.id)
-            return None
-
-    def about(self, key: Key, change: Change, moved: Sequence[Moved]) -> Subscription | None:
-        """The subscription, if it is to be told of the change."""
-        found = None if key in self.buried else self.subscription(key)
-        if found is None:
-            return None
-        made, asked = found
-        if change.commit <= made.since or made.interval is not None or made.status(change.recorded) != "active":
-            return None
-        if not selects(made.selectors, change, self.matches) or not fires(made, change, moved):
-            return None
-        if not asked.nothing and not self.bench.meets(change, asked):
-            return None
-        return made if self.in_time(made, change) else None
-
-    def matches(self, pattern: str, text: str) -> bool:
-        return matches_pattern(self.bench, pattern, text)
 
     def in_time(self, made: Subscription, change: Change) -> bool:
         """Whether enough time has passed since the change that was told before (5.2.12, throttling)."""
@@ -330,7 +234,7 @@ class Publisher:
         id_ = notification_id(made.tenant, made.id, made.since, rank)
         try:
             known = self.rendered if views[0].rank >= 0 else None
-            body = write_notification(made, id_, views, self.terms_of(made), now, self.find, known)
+            body = write_notification(made, id_, views, self.roster.terms_of(made), now, self.find, known)
         except Exception:
             LOG.exception("The notification %s of %s cannot be written.", id_, made.id)
             return
@@ -399,23 +303,23 @@ class Publisher:
 
     def take_periodic(self) -> None:
         """Notify by the clock, and stop wanting what has expired."""
-        for key in self.periodic.expired():
+        for key in self.roster.periodic.expired():
             self.subscriptions.expire(*key)
-            self.understood.pop(key, None)
+            self.roster.forget_ready(key)
             queue = self.queues.get(Lane(SHELF, *key))
             if queue is not None:
                 queue.target = None
-        for key in self.periodic.due():
-            found = self.subscription(key)
-            if found is None or found[0].status(self.store.clock()) != "active":
+        for key in self.roster.periodic.due():
+            made = self.roster.active(key, self.store.clock())
+            if made is None:
                 continue
             queue = self.queue(Lane(SHELF, *key))
             if queue.waiting or queue.behind:
                 continue  # the one before is not through yet: another would say the same
-            views = [View(one) for one in selected(self.store, question(found[0]))]
+            views = [View(one) for one in selected(self.store, question(made))]
             if views:
                 rank = max((self.store.version() << 24) + (1 << 23), queue.loaded + 1)
-                self.hand_out(found[0], rank, views)
+                self.hand_out(made, rank, views)
 
     # -- the store
 
@@ -477,38 +381,6 @@ class Publisher:
         if len(self.queues) > MOST_QUEUES:
             with self.lock:
                 self.queues = {lane: queue for lane, queue in self.queues.items() if not queue.idle}
-
-
-def group_of(rank: int) -> int:
-    return rank >> GROUP_BITS
-
-
-def whole_groups(changes: list[Change], more: bool) -> list[Change]:
-    """Changes up to the end of a group, so that notifications are the same whenever they are made."""
-    if not more:
-        return changes
-    last = group_of(changes[-1].rank)
-    return [change for change in changes if group_of(change.rank) != last] or changes
-
-
-def types_of(change: Change) -> dict[str, None]:
-    """The types that an entity has or had."""
-    found = dict.fromkeys(change.types)
-    return found | dict.fromkeys(change.before["type"]) if change.before else found
-
-
-def apart(views: Sequence[View]) -> list[list[View]]:
-    """Views in parts of which none tells of one entity twice, in order."""
-    parts: list[list[View]] = [[]]
-    seen: set[str] = set()
-    for view in views:
-        id_ = view.document["id"]
-        if id_ in seen:
-            parts.append([])
-            seen.clear()
-        seen.add(id_)
-        parts[-1].append(view)
-    return parts
 
 
 def note(standing: dict[str, Any], tries: int, error: LandbridgeError | None, now: int) -> None:
