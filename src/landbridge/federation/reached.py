@@ -176,7 +176,7 @@ class Reached:
         for offer in self.ways.registry.matching(tenant, types):
             if not offer.may(*operations) or (query is not None and not self.asked(offer, query)):
                 continue
-            if id_ is not None and offer.names_of(id_, None) is False:
+            if offer.id in self.trip.without or (id_ is not None and offer.names_of(id_, None) is False):
                 continue
             if back or (offer.alias is not None and offer.alias in came):
                 self.trip.warn(199, f"The request has passed the source of {offer.id} before.")

@@ -140,20 +140,22 @@ class RelayServer:
         if made.status(self.reach.pool.store.clock()) == "active":
             terms = self.contexts.terms(link_context(call.request))
             documents = [parse_foreign(one, relay.body["registration"], terms, self.contexts) for one in given]
-            self.tell(made, self.fitting(made, documents, split=bool(kept.body["given"].get("splitEntities"))))
+            self.tell(made, self.fitting(made, documents, relay, split=bool(kept.body["given"].get("splitEntities"))))
         return Response(None, 200)
 
-    def fitting(self, made: Subscription, documents: Sequence[Document], *, split: bool) -> list[Document]:
+    def fitting(self, made: Subscription, documents: Sequence[Document], relay: Kept, *, split: bool) -> list[Document]:
         """The entities that the subscription is about; put together with the rest of them where they may be split."""
         meant = [one for one in documents if any(chosen(selector, one) for selector in made.selectors or (Selector(),))]
         if not split or not meant:
             return meant
-        wholes = [self.whole(made.tenant, one) for one in meant]
+        wholes = [self.whole(made.tenant, one, relay.body["registration"]) for one in meant]
         return sift(wholes, Query(tenant=made.tenant, where=made.where, geo=made.geo, scope=made.scope))
 
-    def whole(self, tenant: str, document: Document) -> Document:
+    def whole(self, tenant: str, document: Document, registration: str) -> Document:
+        """The entity with what is here of it, and at all sources but the one that notified (5.8.6)."""
+        trip = Trip(self.contexts.core, without=frozenset({registration}))
         try:
-            there = self.reach.along(Trip(self.contexts.core), tenant).entity(RELAY, document["id"], tenant=tenant)
+            there = self.reach.along(trip, tenant).entity(RELAY, document["id"], tenant=tenant)
         except LandbridgeError:
             return document
         return united(there, [Part(document, "inclusive")]) or document
