@@ -85,7 +85,7 @@ def test_ngsildclient_keeps_contexts_and_subscriptions(address: httpx.URL) -> No
         id_ = found.rpartition("/")[2]
         assert client.contexts.exists(id_)
         assert client.contexts.get(id_) == {"@context": {"pm25": "https://city.example/pm25"}}
-        assert client.contexts.delete(id_) and not client.contexts.exists(id_)
+        assert client.contexts.delete("", "localhost") and not client.contexts.exists(id_)
         assert client.subscriptions.create(subscription) == subscription["id"]
         assert [one["id"] for one in client.subscriptions.list("Air")] == [subscription["id"]]
         assert client.subscriptions.delete("Air")

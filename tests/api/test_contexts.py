@@ -133,8 +133,9 @@ def test_a_context_elsewhere_is_fetched_kept_and_fetched_anew(city: City, receiv
     assert "https://a.example/pm25" in city.shown(f"{ENTITIES}/urn:a:0")
     assert city.get(CONTEXTS, params={"kind": "Cached"}).json() == [address, CORE_URL]
     escaped = f"{CONTEXTS}/{address.replace('/', '%2F')}"
+    assert city.get(f"{CONTEXTS}/{address}", params={"details": "true"}).json()["URL"] == address
     told = city.get(escaped, params={"details": "true"}).json()
-    assert (told["URL"], told["kind"], told["numberOfHits"]) == (address, "Cached", 3)
+    assert (told["URL"], told["kind"], told["numberOfHits"]) == (address, "Cached", 4)
     served = city.get(f"{CONTEXTS}/{told['localId']}")
     assert (served.status_code, kind_of(served)) == (422, "OperationNotSupported")
     receiver.answers["/context.jsonld"] = (200, {}, b'{"@context":{"pm25":"https://b.example/pm25"}}')

@@ -8,12 +8,17 @@ from starlette.requests import Request
 from landbridge.errors import InvalidEntity, Missing
 from landbridge.model.value import URI
 
+CONTEXTS = "jsonldContexts"
+
 
 def segments(request: Request, prefix: str) -> list[str]:
     """The decoded segments after a prefix of the path; at least one."""
     raw = request.scope.get("raw_path") or request.scope["path"].encode()
     path = raw.decode("ascii", "replace").partition("?")[0]
     _, found, rest = path.partition(prefix + "/")
+    head, _, whole = rest.partition("/")
+    if head == CONTEXTS and "://" in whole:  # the address of a context as it is, as many clients send it
+        return [head, unquote(whole)]
     parts = [unquote(part) for part in rest.rstrip("/").split("/")] if found else []
     if not parts or parts == [""]:
         raise Missing("There is nothing at this address.")
