@@ -18,7 +18,7 @@ from landbridge.console.asset import load_assets, serve_asset
 from landbridge.console.chart import draw, time_ticks, value_ticks
 from landbridge.console.download import cell, csv_lines, json_lines
 from landbridge.console.figure import number_text, short_id
-from landbridge.console.outline import middle, thinned
+from landbridge.console.outline import drawn, middle, thinned
 from landbridge.console.session import own_path
 from landbridge.console.stream import events
 from landbridge.model.answer import Change, Point
@@ -177,3 +177,20 @@ def test_the_console_loads_no_heavy_engine() -> None:
     code = f"import sys, landbridge.console.routes; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_two_weeks_have_more_than_one_mark() -> None:
+    day = 86_400_000_000
+    for days in range(2, 60):
+        assert len(time_ticks(0, days * day, SHANGHAI)) >= 2, days
+
+
+def test_a_line_is_drawn_over_the_ground_or_alone() -> None:
+    line = ((117.0, 39.0), (117.5, 39.2), (118.0, 39.0))
+    alone = drawn([], [], width=320.0, over=[line])
+    assert alone is not None
+    assert alone.paths == ()
+    assert alone.lines[0].startswith("M")
+    assert not alone.lines[0].endswith("Z")
+    assert 0 < alone.height < alone.width
+    assert drawn([], []) is None

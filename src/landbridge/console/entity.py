@@ -18,7 +18,7 @@ from landbridge.console.figure import (
 )
 from landbridge.console.language import mark
 from landbridge.console.naming import area_of, documents_by_id, known_names, name_of
-from landbridge.console.outline import Drawing, areas, drawn, location_of, middle
+from landbridge.console.outline import Drawing, areas, drawn, location_of, middle, rings_of
 from landbridge.console.page import Visit, packed
 from landbridge.errors import Missing
 from landbridge.model.answer import Disagreement, Document, Point, Trace
@@ -193,7 +193,11 @@ def small_map(visit: Visit, document: Document) -> Drawing | None:
     if own is None or (at := middle(own)) is None:
         return None
     ground = areas(visit.reading, visit.actor, visit.tenant)
-    return drawn(ground, [(at, document["id"], document["type"][0], "")], width=320.0)
+    over = [] if any(one["id"] == document["id"] for one in ground) else list(rings_of(own))
+    if not ground and not over:
+        return None  # a dot on nothing says nothing
+    spots = [] if over else [(at, document["id"], document["type"][0], "")]
+    return drawn(ground, spots, width=320.0, over=over)
 
 
 @dataclass(frozen=True)

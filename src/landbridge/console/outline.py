@@ -41,6 +41,7 @@ class Drawing:
     height: float
     paths: tuple[tuple[str, str], ...]  # (entity id, path data)
     spots: tuple[Spot, ...]
+    lines: tuple[str, ...] = ()  # path data of what is drawn over the ground
 
 
 def location_of(document: Document) -> Mapping[str, Any] | None:
@@ -140,11 +141,19 @@ def bounds(positions: Iterable[Position]) -> tuple[float, float, float, float] |
 
 
 def drawn(
-    ground: Sequence[Document], spots: Sequence[tuple[Position, str, str, str]], width: float = 640.0
+    ground: Sequence[Document],
+    spots: Sequence[tuple[Position, str, str, str]],
+    width: float = 640.0,
+    over: Sequence[Ring] = (),
 ) -> Drawing | None:
-    """Draw the ground's outlines and spots (position, id, type, label); None where there is nothing to draw."""
+    """Draw the ground's outlines, lines `over` it and spots (position, id, type, label); None where there is nothing.
+
+    Where there is no ground, the drawing is as large as what lies on it.
+    """
     shapes = [(d["id"], list(rings_of(location_of(d) or {}))) for d in ground]
-    box = bounds([p for _, rings in shapes for ring in rings for p in ring]) or bounds([s[0] for s in spots])
+    box = bounds([p for _, rings in shapes for ring in rings for p in ring]) or bounds(
+        [*(spot[0] for spot in spots), *(p for line in over for p in line)]
+    )
     if box is None:
         return None
     west, south, east, north = box
@@ -159,8 +168,9 @@ def drawn(
     fine = max(east - west, north - south) * FINENESS
     paths = tuple((id, "".join(path_data(map(place, thinned(ring, fine))) for ring in rings)) for id, rings in shapes)
     inside = [spot for spot in spots if west <= spot[0][0] <= east and south <= spot[0][1] <= north]
-    return Drawing(width, (north - south) * scale, paths, tuple(Spot(*place(at), *rest) for at, *rest in inside))
+    lines = tuple(path_data(map(place, thinned(line, fine)), end="") for line in over)
+    return Drawing(width, (north - south) * scale, paths, tuple(Spot(*place(at), *rest) for at, *rest in inside), lines)
 
 
-def path_data(positions: Iterable[Position]) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in positions) + "Z"
+def path_data(positions: Iterable[Position], end: str = "Z") -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in positions) + end
