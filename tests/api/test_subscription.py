@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from landbridge.api.ngsild.subscription_body import new_body
+from landbridge.api.ngsild.subscription_shown import show_subscription
 from landbridge.model.terms import Contexts
 from made_publisher import City, telling_city
 
@@ -274,3 +276,17 @@ def test_an_earlier_version_is_heeded_and_changes_nothing(city: City, prefer: st
     assert answer.status_code == 200
     assert answer.headers["Preference-Applied"] == "ngsi-ld=1.0"
     assert answer.json() == city.done("GET", f"/subscriptions/{ID}").json()
+
+
+def test_what_lets_in_at_the_receiver_is_shown_to_writers_alone() -> None:
+    endpoint = {
+        "uri": "mqtt://user:secret@broker.example/topic",
+        "receiverInfo": [{"key": "Authorization", "value": "Bearer secret"}],
+    }
+    body = new_body(subscription(notification={"endpoint": endpoint}), CONTEXTS.core, CONTEXTS, "", ID)
+    shown, hidden = (
+        show_subscription(body, CONTEXTS.core, CONTEXTS, "", {}, secrets=secrets)["notification"]["endpoint"]
+        for secrets in (True, False)
+    )
+    assert shown == endpoint
+    assert hidden == {"uri": "mqtt://broker.example/topic"}

@@ -3,6 +3,7 @@
 NGSI-LD 5.8.3, 5.8.4; the read-only members of 5.2.12 and 5.2.14.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from landbridge.errors import Invalid
 from landbridge.model.subscription import USUAL_TRIGGERS
 from landbridge.model.terms import Contexts, Terms
 
+USER = re.compile(r"//[^/@]*@")  # who logs in to a broker, and with what
 READ_ONLY = frozenset({"timesSent", "timesFailed", "lastNotification", "lastFailure", "lastSuccess", "status"})
 
 
@@ -73,4 +75,5 @@ def show_notification(given: Json, terms: Terms, core: Terms, secrets: bool) -> 
             found[name] = [render_projection(parse_projection(one, core, name), terms) for one in given[name]]
     if not secrets:
         found["endpoint"] = {k: v for k, v in given["endpoint"].items() if k not in ("receiverInfo", "notifierInfo")}
+        found["endpoint"]["uri"] = USER.sub("//", given["endpoint"]["uri"])
     return found
