@@ -206,6 +206,19 @@ def test_a_batch_goes_where_each_of_its_entities_belongs(pair: tuple[Broker, Bro
     assert there.ids("/entities?type=Lamp") == here.ids("/entities?type=Lamp") == []
 
 
+@pytest.mark.parametrize("options", ["update", "replace"])
+def test_an_upsert_is_made_of_what_the_source_can_do(pair: tuple[Broker, Broker], options: str) -> None:
+    here, there = pair
+    here.register(there.address, mode="redirect", operations=["federationOps", "redirectionOps"])
+    there.make(lamp(1, power=1, colour="red"))
+    entities = [lamp(1, power=5), lamp(2, power=6)]
+    answer = here.client.post(f"/entityOperations/upsert?options={options}", json=entities)
+    assert answer.status_code == 201 and answer.json() == [lamp(2)["id"]]
+    kept = {"colour": "red"} if options == "update" else {}
+    assert there.get(f"/entities/{ONE}?options=keyValues").json() == lamp(1, power=5, **kept)
+    assert there.get(f"/entities/{lamp(2)['id']}?options=keyValues").json() == entities[1]
+
+
 def test_a_purge_asks_a_source_for_no_more_than_it_is_registered_for(pair: tuple[Broker, Broker]) -> None:
     here, there = pair
     there.make(lamp(1, power=1), lamp(2, power=2))

@@ -43,7 +43,7 @@ class Batching(NamedTuple):
 
 WAYS: Mapping[str, Batching] = {
     "create": Batching("createBatch", "createEntity"),
-    "upsert": Batching("upsertBatch", None),
+    "upsert": Batching("upsertBatch", "createEntity"),
     "update": Batching("updateBatch", "appendAttrs", "POST", "/entities/{}/attrs"),
     "delete": Batching("deleteBatch", "deleteEntity", "DELETE", "/entities/{}"),
     "merge": Batching("mergeBatch", "mergeEntity", "PATCH", "/entities/{}"),
@@ -191,8 +191,25 @@ class BatchDistribution:
                 parcel.bodies.append(body)
         jobs = [job for parcel in parcels.values() for job in self.jobs(ask, way, parcel, tenant)]
         replies = self.reach.lines.gather([(parcel.offer, request) for parcel, _, request in jobs])
-        for (_, some, _), reply in zip(jobs, replies, strict=True):
+        again: list[tuple[Parcel, Sequence[Member], Sent]] = []
+        for (parcel, some, _), reply in zip(jobs, replies, strict=True):
+            if reply.status == 409 and way.batch == "upsertBatch" and not parcel.offer.may(way.batch):
+                again.append((parcel, some, self.overwriting(ask, parcel, some[0], tenant)))
+            else:
+                note(ledger, some, from_reply(reply, ()))
+        replies = self.reach.lines.gather([(parcel.offer, request) for parcel, _, request in again])
+        for (_, some, _), reply in zip(again, replies, strict=True):
             note(ledger, some, from_reply(reply, ()))
+
+    def overwriting(self, ask: Ask, parcel: Parcel, one: Member, tenant: str) -> Sent:
+        """The second half of an upsert of one entity that is there: it is replaced, or updated (5.6.8)."""
+        body = parcel.bodies[next(place for place, member in enumerate(parcel.members) if member is one)]
+        path = f"/entities/{quote(one.id, safe=':')}"
+        if "update" in ask.given.get("options", "").split(","):
+            asked = Asked("POST", f"{path}/attrs", form_of(ask), body)
+        else:
+            asked = Asked("PUT", path, form_of(ask), body)
+        return self.sent(ask, parcel, one, asked, tenant)
 
     def jobs(self, ask: Ask, way: Batching, parcel: Parcel, tenant: str) -> list[tuple[Parcel, Sequence[Member], Sent]]:
         """The requests for one source."""
@@ -201,6 +218,7 @@ class BatchDistribution:
             path = OPERATIONS + next(name for name, one in WAYS.items() if one is way)
             asked = Asked("POST", path, params, parcel.bodies)
             return [(parcel, parcel.members, self.sent(ask, parcel, parcel.members[0], asked, tenant))]
+        params = form_of(ask) if way.batch == "upsertBatch" else params
         found: list[tuple[Parcel, Sequence[Member], Sent]] = []
         for one, body in zip(parcel.members, parcel.bodies, strict=True):
             path = way.path.format(quote(one.id, safe=":"))
@@ -211,6 +229,13 @@ class BatchDistribution:
     def sent(self, ask: Ask, parcel: Parcel, one: Member, asked: Asked, tenant: str) -> Sent:
         trip = Trip(one.terms or self.contexts.core, dict(ask.request.headers))
         return sent(parcel.offer, trip, asked, self.contexts, self.reach.alias(tenant))
+
+
+def form_of(ask: Ask) -> dict[str, str]:
+    """The parameters that say the form of the body, without those that are for an upsert alone."""
+    options = [one for one in ask.given.get("options", "").split(",") if one and one not in ("update", "replace")]
+    found = {"options": ",".join(options)} if options else {}
+    return found | ({"format": ask.given["format"]} if "format" in ask.given else {})
 
 
 def part(one: Member, names: frozenset[str] | None) -> Any:
