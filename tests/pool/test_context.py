@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from landbridge.errors import InvalidEntity, Missing, Refused, Unreachable
+from landbridge.errors import InvalidEntity, Missing, Refused, TooMuch, Unreachable
 from landbridge.governance.egress import Egress
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.address import read_allowed
@@ -94,6 +94,17 @@ def test_inline_contexts_have_one_address_each(city: City) -> None:
     assert list(kinds(city, "one").values()) == ["ImplicitlyCreated", "Cached"]
     with pytest.raises(InvalidEntity, match="no copy"):
         city.kept.reload(STEWARD, "one", hosted_id(address) or "")
+
+
+def test_inline_contexts_are_bounded(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "MOST_IMPLICIT", 2)
+    first = city.kept.name([{"a": "https://a.example/1"}], "")
+    city.kept.name([{"a": "https://a.example/2"}], "")
+    with pytest.raises(TooMuch, match="Host it"):
+        city.kept.name([{"a": "https://a.example/3"}], "")
+    assert city.kept.name([{"a": "https://a.example/1"}], "") == first
+    with pytest.raises(TooMuch):
+        city.kept.name([{"a": "https://a.example/" + "x" * context.LARGEST_IMPLICIT}], "other")
 
 
 def test_a_context_elsewhere_is_fetched_once_and_serves_all(city: City) -> None:

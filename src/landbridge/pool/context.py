@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from landbridge.errors import Damaged, InvalidEntity, Missing, Unreachable
+from landbridge.errors import Damaged, InvalidEntity, Missing, TooMuch, Unreachable
 from landbridge.governance.policy import Actor
 from landbridge.model.core_context import CORE_FILES, CORE_URL, core_of, is_core
 from landbridge.model.terms import HOSTED
@@ -30,7 +30,8 @@ KINDS: tuple[Kind, ...] = ("Hosted", "ImplicitlyCreated", "Cached")
 SHELVES: dict[Kind, str] = {
     "Hosted": "context", "ImplicitlyCreated": "implicit-context", "Cached": "cached-context",
 }  # fmt: skip
-MOST_CACHED = 1_000
+MOST_CACHED = 250  # copies; whoever may read can cause them
+MOST_IMPLICIT, LARGEST_IMPLICIT = 2_000, 262_144  # contexts of a tenant made from inline ones, and bytes of one
 MOST_COUNTED = 10_000
 FRESH = 24 * 3_600_000_000  # after this a cached context is fetched again, and kept where that fails
 SLOW_SECONDS = 0.5  # an address that took longer to fail is not asked again at once, for each time holds a thread
@@ -108,12 +109,26 @@ class KeptContexts:
                 return kept.body["@context"]  # the copy of yesterday, before nothing
 
     def name(self, contexts: Sequence[Any], tenant: str) -> str:
-        """The address of contexts that stood inline; the same for the same ones (5.13.1)."""
+        """The address of contexts that stood inline; the same for the same ones (5.13.1). Raises TooMuch."""
         context = contexts[0] if len(contexts) == 1 else list(contexts)
-        id_ = hashlib.sha256(tenant.encode() + b"\0" + orjson.dumps(context)).hexdigest()[:32]
+        text = orjson.dumps(context)
+        id_ = hashlib.sha256(tenant.encode() + b"\0" + text).hexdigest()[:32]
         if self.own(id_, tenant) is None:
+            self.require_room(tenant, len(text))
             self.put("ImplicitlyCreated", tenant, id_, context, "contexts")
         return self.home + HOSTED + id_
+
+    def require_room(self, tenant: str, size: int) -> None:
+        """Refuse to keep inline contexts without end, for a query may bring one, too. Raises TooMuch."""
+        with self.pool.store.reader() as connection:
+            kept = shelf.count(connection, SHELVES["ImplicitlyCreated"], tenant)
+        if size > LARGEST_IMPLICIT or kept >= MOST_IMPLICIT:
+            raise TooMuch(
+                f"The inline @context has {size} bytes, and {kept} like it are kept; {LARGEST_IMPLICIT} bytes and"
+                f" {MOST_IMPLICIT} are the bounds.",
+                where="@context",
+                hint="Host it (POST /jsonldContexts) and name its address.",
+            )
 
     def used(self, addresses: Iterable[str], tenant: str) -> None:
         """Count a request's use of contexts."""
