@@ -293,10 +293,14 @@ def test_a_dead_source_is_told_also_where_nothing_is_found(pair: tuple[Broker, B
 def test_a_source_that_failed_is_left_alone_for_its_cooldown(pair: tuple[Broker, Broker]) -> None:
     here, _ = pair
     with source(saying(500)) as failing:
-        here.register(failing.address, management={"cooldown": 3_600_000})
+        id_ = here.register(failing.address, management={"cooldown": 3_600_000})
+        assert "timesSent" not in here.get(f"/csourceRegistrations/{id_}").json()
         assert "299" in here.get("/entities?type=Lamp").headers["ngsild-warning"]
         assert "199" in here.get("/entities?type=Lamp").headers["ngsild-warning"]
         assert len(failing.asked) == 1
+        shown = here.get(f"/csourceRegistrations/{id_}").json()
+    assert (shown["status"], shown["timesSent"], shown["timesFailed"]) == ("failed", 1, 1)
+    assert "lastFailure" in shown and "lastSuccess" not in shown
 
 
 def test_an_answer_is_kept_for_its_cache_duration(pair: tuple[Broker, Broker]) -> None:

@@ -19,12 +19,14 @@ from landbridge.errors import LandbridgeError, TooMuch
 from landbridge.federation.call import Sent
 from landbridge.federation.offer import Offer
 from landbridge.governance.egress import Egress
+from landbridge.model.instant import format_instant
 
 THREADS = 64  # requests to sources at once
 WAITING = 8  # clients' requests that wait for sources at once; more of them would keep others from being answered
 PATIENCE = 2.0  # seconds that another one waits for its turn
 LARGEST = 16 * 1024 * 1024  # bytes of an answer
 KEPT_ANSWERS, KEPT_BYTES = 1000, 64 * 1024 * 1024
+MOST_STATES = 20_000
 NOT_NOW, WRONG, SAID_NO = 199, 111, 299  # the warnings of table 6.3.17-1
 
 
@@ -73,7 +75,24 @@ class Lines:
 
     def state(self, offer: Offer) -> State:
         with self.lock:
+            while len(self.states) >= MOST_STATES:  # of registrations that are long gone
+                self.states.pop(next(iter(self.states)))
             return self.states.setdefault((offer.tenant, offer.id), State())
+
+    def standing(self, tenant: str, id_: str) -> dict[str, Any]:
+        """How a source has fared since the process began, as members of its registration (5.2.9)."""
+        with self.lock:
+            state = self.states.get((tenant, id_))
+        if state is None or not state.sent:
+            return {}
+        failing = (state.last_failure or 0) > (state.last_success or 0)
+        told: dict[str, Any] = {"status": "failed" if failing else "ok", "timesSent": state.sent}
+        if state.failed:
+            told["timesFailed"] = state.failed
+        for name, moment in (("lastSuccess", state.last_success), ("lastFailure", state.last_failure)):
+            if moment is not None:
+                told[name] = format_instant(moment)
+        return told
 
     def gather(self, requests: Sequence[tuple[Offer, Sent]]) -> list[Reply]:
         """Ask all at once, and wait for each no longer than its own time. In the order of the requests."""

@@ -45,8 +45,9 @@ from landbridge.api.ngsild.selection import parse_scopes, parse_types
 from landbridge.errors import InvalidEntity, InvalidQuery
 from landbridge.federation.judge import Moments, read_moments
 from landbridge.federation.pattern import check_pattern
+from landbridge.federation.reach import Reach
 from landbridge.federation.registration import show_registration
-from landbridge.federation.registry import Registry, Sought
+from landbridge.federation.registry import Sought
 from landbridge.model.instant import format_instant
 from landbridge.model.terms import Contexts
 from landbridge.model.value import URI
@@ -87,12 +88,13 @@ DELETE = Operation(
 
 
 class Registrations:
-    """The operations on context source registrations, over the registry of one pool."""
+    """The operations on context source registrations, over one reach."""
 
-    def __init__(self, pool: Pool, contexts: Contexts, registry: Registry) -> None:
+    def __init__(self, pool: Pool, contexts: Contexts, reach: Reach) -> None:
         self.pool = pool
         self.contexts = contexts
-        self.registry = registry
+        self.registry = reach.registry
+        self.standing = reach.lines.standing
 
     def served(self) -> tuple[Served, ...]:
         return (
@@ -141,6 +143,7 @@ class Registrations:
         """A registration as a client sees it; what its headers say is for those who may register."""
         secrets = self.pool.policy.allows(ask.actor, "write")
         shown = {"id": kept.id, **show_registration(kept.body, wanted.terms, secrets=secrets)}
+        shown |= self.standing(kept.tenant, kept.id)
         if wanted.rendering.system:
             shown |= {"createdAt": format_instant(kept.created), "modifiedAt": format_instant(kept.modified)}
         return shown | context(wanted)

@@ -82,7 +82,7 @@ def table_over(pool: Pool, doors: Doors, reach: Reach, herald: Herald, relay: Re
         Discovery(pool, doors.contexts),
         EntityMaps(pool, doors.contexts, reach),
         SubscriptionServer(pool, doors.contexts, doors.telling),
-        Registrations(pool, doors.contexts, reach.registry),
+        Registrations(pool, doors.contexts, reach),
         CsourceSubscriptions(pool, doors.contexts, herald, doors.heralding, relay.watching),
         Identity(reach, doors.contexts),
         ContextServer(doors.kept or KeptContexts(pool, find_nothing), doors.contexts),
