@@ -171,3 +171,12 @@ def test_no_error_is_broken_into_lines_where_nobody_looks_at_a_terminal(tmp_path
     (line,) = [line for line in done.err.splitlines() if "No file is at" in line]
     assert line.endswith("mapping.sql, source.toml.")
     assert len(line) > 80
+
+
+def test_rejects_of_an_unknown_source_are_no_empty_list(tmp_path: Path) -> None:
+    landbridge("init", tmp_path / "city")
+    assert landbridge("pull", tmp_path / "city").code == 0
+    done = landbridge("rejects", tmp_path / "city", "--source", "plaices", "--json")
+    assert (done.code, done.out) == (6, "")
+    assert "Sources: places." in done.err
+    assert landbridge("rejects", tmp_path / "city", "--source", "places", "--json").json() == []

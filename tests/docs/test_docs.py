@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import Match
 
 from landbridge import errors
+from landbridge.app.entrance import open_pool
+from landbridge.app.site import open_site
 from landbridge.cli import COMMANDS
 from landbridge.cli.preview import try_source
 from landbridge.model.column import META_SUFFIXES, ROW_COLUMNS, VALUE_SUFFIXES
-from landbridge.settings import SETTINGS, read_settings
+from landbridge.settings import SETTINGS, VARIABLES, read_operator, read_settings
 from landbridge.sources.declaration import declare
 from landbridge.sources.expected import read_expected
 from landbridge.sources.gather import tell_nobody
@@ -157,3 +160,22 @@ def test_the_python_of_the_docs_says_what_it_says(
     with contextlib.redirect_stdout(out):
         exec(compile(code, "docs/library.md", "exec"), {})
     assert out.getvalue() == said
+
+
+def test_the_addresses_of_the_docs_are_there(tmp_path: Path) -> None:
+    """At the port where `serve` listens, each with a route that answers it."""
+    (tmp_path / "landbridge.toml").write_text('name = "Here"\n')
+    settings = read_settings(tmp_path)
+    pool = open_pool(settings)
+    try:
+        routes = open_site(settings, read_operator(), pool).application.routes
+    finally:
+        pool.close()
+    found: list[tuple[str, str]] = []
+    for page in PAGES:
+        found += re.findall(r"http://(?:localhost|127\.0\.0\.1):(\d+)(/[^\s'\"?]*)", page.read_text("utf-8"))
+    assert len(found) >= 4
+    assert {port for port, _ in found} == {VARIABLES["LANDBRIDGE_PORT"][0]}
+    for _, path in found:
+        scope = {"type": "http", "path": path, "method": "GET", "headers": []}
+        assert any(route.matches(scope)[0] is not Match.NONE for route in routes), path

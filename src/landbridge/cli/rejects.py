@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from landbridge.app.city import open_city
-from landbridge.cli.folder import city_folder, complete_sources
+from landbridge.cli.folder import city_folder, complete_sources, source_names
 from landbridge.cli.opened import OPERATOR, opened
 from landbridge.cli.screen import JSON_HELP, err, out, print_json, table
 from landbridge.errors import Missing
@@ -41,6 +41,9 @@ def rejects(
         return
     with opened(folder) as city:
         found = city.pool.rejects(OPERATOR, source, examples=examples)
+    there = source_names(folder)
+    if source is not None and not found and source not in there:
+        raise Missing(f"There is no source '{source}'.", hint=f"Sources: {', '.join(there) or 'none'}.")
     if as_json:
         print_json([as_object(group) for group in found])
     else:
