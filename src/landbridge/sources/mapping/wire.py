@@ -17,15 +17,24 @@ Header = dict[str, Any]
 
 
 def pack(rows: pa.RecordBatch | pa.Table) -> pa.Buffer:
-    """Write rows as one Arrow IPC stream, into room that is made at once."""
+    """Write rows as one Arrow IPC stream, into room that is made at once where its size is known."""
     parts = rows.to_batches() if isinstance(rows, pa.Table) else [rows]
-    size = rows.schema.serialize().size + sum(pa.ipc.get_record_batch_size(part) for part in parts) + END
-    room = pa.allocate_buffer(size)
-    sink = pa.FixedSizeBufferWriter(room)
+    sized = not any(has_dictionary(field.type) for field in rows.schema)
+    if sized:
+        size = rows.schema.serialize().size + sum(pa.ipc.get_record_batch_size(part) for part in parts) + END
+        room = pa.allocate_buffer(size)
+    sink = pa.FixedSizeBufferWriter(room) if sized else pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         for part in parts:
             writer.write_batch(part)
-    return room.slice(0, sink.tell())
+    return room.slice(0, sink.tell()) if sized else sink.getvalue()
+
+
+def has_dictionary(kind: pa.DataType) -> bool:
+    """Whether values of this type come with dictionaries, which are messages of their own."""
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    return pa.types.is_dictionary(kind) or any(has_dictionary(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def unpack(body: bytes) -> pa.Table:
