@@ -67,6 +67,7 @@ class Reading:
 
     def read(self, context: Context, depth: int = 0) -> None:
         """Take in a context: an address, an object, or a list of them (JSON-LD 1.1 API, 4.1)."""
+        require_context(context)
         self.count += 1
         if depth > DEEPEST or self.count > MOST_CONTEXTS:
             raise TooMuch(f"More than {MOST_CONTEXTS} contexts, or {DEEPEST} within each other.", where="@context")
@@ -78,13 +79,11 @@ class Reading:
             self.read(self.find(context), depth + 1)
         elif isinstance(context, Mapping):
             self.read_object(self.imported(context) if "@import" in context else context)
-        elif isinstance(context, Sequence):
+        else:
             for part in context:
                 require_context(part)  # all of them before the first is looked up
             for part in context:
                 self.read(part, depth + 1)
-        else:
-            require_context(context)
 
     def imported(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
         """A context with what it imports beneath it (JSON-LD 1.1 API, 4.1, step 5.6)."""

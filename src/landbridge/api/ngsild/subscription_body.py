@@ -174,7 +174,7 @@ class Taking:
 
     def geo(self, given: object) -> Json:
         one = mapping(given, "geoQ")
-        found = {name: one[name] for name in ("georel", "geometry", "coordinates") if name in one}
+        found: Json = {name: one[name] for name in ("georel", "geometry", "coordinates") if name in one}
         if "geoproperty" in one:
             found["geoproperty"] = self.core.compact(self.terms.expand(text(one["geoproperty"], "geoQ.geoproperty")))
         read_geo(found, self.core)
