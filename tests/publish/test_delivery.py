@@ -1,5 +1,7 @@
 """Delivery: in order, at least once, nobody in another's way, and what is given up is kept for an operator."""
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +84,16 @@ def test_whoever_is_slow_or_dead_delays_nobody_else(city: City) -> None:
         slow.wait(60 * 30)
         for number in range(5):
             city.done("DELETE", f"/subscriptions/urn:s:dead:{number}")
+
+
+def test_many_receivers_that_never_answer_delay_nobody(city: City) -> None:
+    with contextlib.ExitStack() as silent, receiver() as quick:
+        for number in range(50):
+            door = silent.enter_context(socket.create_server(("127.0.0.1", 0)))
+            city.subscribe(f"http://127.0.0.1:{door.getsockname()[1]}/", f"urn:s:silent:{number}", {"timeout": 20_000})
+        city.subscribe(quick.url, "urn:s:quick")
+        drive(city, range(20))
+        assert speeds(quick.wait(20, 15)) == list(range(20))
 
 
 def test_a_deleted_subscription_never_fires_again(city: City) -> None:
