@@ -154,7 +154,7 @@ def changed(
     """What is to change of a stretch of keys: attribute, keys whose intervals go, intervals that come."""
     low, high = int(window[0]), int(window[-1])
     rivals = {attribute: one.rivals for attribute, one in asked.items() if len(one.rivals) > 1}
-    doubts = doubtful(store, kind, rivals, low, high) if rivals else {}
+    doubts = doubtful(store, kind, rivals, window) if rivals else {}
     for attribute, keys in wanted.items():
         one, rows = asked[attribute], list[Interval]()
         suspects = common(keys, doubts[attribute]) if attribute in doubts else keys[:0]

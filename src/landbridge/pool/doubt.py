@@ -4,10 +4,12 @@ Where all sources ever said the same of an entity there is no disagreement, what
 looked at one by one (`pool.disagree`). A doubt may be unfounded; what is not doubted is agreed.
 """
 
+from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import apsw
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -28,11 +30,10 @@ class Heard:
     values: pl.Series | None
 
 
-def doubtful(
-    store: SqliteStore, kind: int, rivals: Mapping[str, Collection[str]], low: int, high: int
-) -> dict[str, Keys]:
-    """For each attribute with its rival sources: the keys from `low` to `high` about which they may differ, sorted."""
+def doubtful(store: SqliteStore, kind: int, rivals: Mapping[str, Collection[str]], window: Keys) -> dict[str, Keys]:
+    """For each attribute with its rival sources: those of the sorted keys about which they may differ, sorted."""
     heard: dict[str, list[Heard]] = {attribute: [] for attribute in rivals}
+    low, high = int(window[0]), int(window[-1])
     with store.reader() as connection:
         rows = connection.execute(
             "SELECT source, body FROM segment WHERE kind=? AND min_key<=? AND max_key>=? ORDER BY seq",
@@ -41,26 +42,46 @@ def doubtful(
         for source, body in rows:
             asked = {attribute for attribute, sources in rivals.items() if source in sources}
             if asked:
-                for attribute, one in in_segment(source, body, asked, low, high):
+                for attribute, one in in_segment(source, body, asked, window):
                     heard[attribute].append(one)
-        singles = connection.execute(
-            "SELECT DISTINCT key, attribute FROM journal WHERE key BETWEEN ? AND ?", (low, high)
-        )
-        written: dict[str, list[int]] = {}
-        for key, attribute in singles:
-            written.setdefault(attribute, []).append(key)
+        written = singly(connection, window)
     return {
         attribute: ordered([differing(said), np.array(written.get(attribute, ()), np.int64)])
         for attribute, said in heard.items()
     }
 
 
-def in_segment(source: str, body: bytes, asked: Collection[str], low: int, high: int) -> Iterator[tuple[str, Heard]]:
-    """What a segment has of these attributes."""
+def singly(connection: apsw.Connection, window: Keys) -> dict[str, list[int]]:
+    """The keys of which something was written row by row, by attribute."""
+    if dense(window):
+        rows = connection.execute(
+            "SELECT DISTINCT key, attribute FROM journal WHERE key BETWEEN ? AND ?", (int(window[0]), int(window[-1]))
+        )
+    else:
+        rows = connection.execute(
+            "SELECT DISTINCT key, attribute FROM journal WHERE key IN (SELECT value FROM carray(?))",
+            (apsw.carray(array("q", window.tolist())),),
+        )
+    found: dict[str, list[int]] = {}
+    for key, attribute in rows:
+        found.setdefault(attribute, []).append(key)
+    return found
+
+
+def dense(window: Keys) -> bool:
+    """Whether no key between the first and the last is left out."""
+    return bool(window[-1] - window[0] == len(window) - 1)
+
+
+def in_segment(source: str, body: bytes, asked: Collection[str], window: Keys) -> Iterator[tuple[str, Heard]]:
+    """What a segment has of these attributes and keys."""
     rows = unpack(body)
     keys = rows.column("key").to_numpy()
-    first, last = int(np.searchsorted(keys, low)), int(np.searchsorted(keys, high, "right"))
+    first, last = int(np.searchsorted(keys, window[0])), int(np.searchsorted(keys, window[-1], "right"))
     rows, keys, form = rows.slice(first, last - first), keys[first:last], form_of(rows)
+    if not dense(window):
+        wanted = window[np.searchsorted(window, keys)] == keys
+        rows, keys = rows.filter(pa.array(wanted)), keys[wanted]
     if form is None:
         attributes = pc.cast(rows.column("attribute"), pa.string())
         for attribute in asked:
