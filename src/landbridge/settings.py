@@ -105,6 +105,7 @@ class Operator:
     host: str = "127.0.0.1"
     port: int = 8000
     address: str = ""
+    listening: str = ""  # where it is found if nobody says otherwise; known once the port is open
     log_level: str = "info"
     pulls: int = 2
     retries: int = 4

@@ -28,10 +28,10 @@ REL = 'rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
 class City(Api):
     """A pool with NGSI-LD over it that fetches contexts from this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, said: str = "") -> None:
         super().__init__(folder)
         (folder / "landbridge.toml").write_text("")
-        operator = replace(read_operator({}), address="http://localhost:8080")
+        operator = replace(read_operator({}), address=said, listening="http://localhost:8080")
         self.egress = Egress(read_allowed(["127.0.0.1"]))
         kept = kept_contexts(self.pool, self.egress, operator)
         contexts = contexts_of(read_settings(folder), kept)
@@ -91,6 +91,15 @@ def test_a_kept_context_is_named_by_its_address_under_any_name_of_the_host(named
     shown = city.get(where, params={"options": "keyValues"}, headers=link)
     assert shown.json()["pm25"] == 5
     assert shown.headers["link"] == f"<{named.format(path=path)}>; {REL}"
+
+
+def test_the_operator_says_by_which_address_contexts_are_named(tmp_path: Path) -> None:
+    (tmp_path / "city").mkdir()
+    city = City(tmp_path / "city", "https://city.example")
+    path = city.hosted({})
+    assert city.get(CONTEXTS, params={"kind": "Hosted"}).json() == [f"https://city.example{path}"]
+    assert city.get(path, params={"details": "true"}).json()["URL"] == f"https://city.example{path}"
+    city.close()
 
 
 def test_a_kept_context_is_gone_at_once(city: City) -> None:

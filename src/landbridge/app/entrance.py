@@ -54,7 +54,7 @@ def contexts_of(settings: Settings, kept: KeptContexts | None = None) -> Context
 def kept_contexts(pool: Pool, egress: Egress, operator: Operator) -> KeptContexts:
     """The contexts that the pool keeps, and how it gets others. Raises InvalidSettings where the map is wrong."""
     mapped = read_contexts_map(operator.contexts_map) if operator.contexts_map else {}
-    return KeptContexts(pool, ContextFetch(egress, mapped), operator.address)
+    return KeptContexts(pool, ContextFetch(egress, mapped), operator.address or operator.listening, operator.address)
 
 
 def read_contexts_map(path: Path) -> dict[str, Path]:

@@ -66,7 +66,7 @@ def serve(
         refuse_accidents(pool, host, open_to_all)
         with listening(host, port) as door:
             address = address_of(door)
-            operator = replace(operator, address=operator.address or address.rstrip("/"))
+            operator = replace(operator, listening=address.rstrip("/"))
             site = open_site(settings, operator, pool)
             asyncio.run(run(site, door, operator.log_level, lambda: ready(address)))
     finally:

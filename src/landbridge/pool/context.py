@@ -67,14 +67,16 @@ def hosted_id(address: str) -> str | None:
 class KeptContexts:
     """The contexts of a pool, and the way to those that are elsewhere.
 
-    `home` is this service's own address, which begins those of the contexts that are kept here. `changed` is called
-    when a context is no longer what it was.
+    `home` is this service's own address, which begins those of the contexts that are kept here; `said` is it where the
+    operator says it, else each caller sees the address that it uses. `changed` is called when a context is no longer
+    what it was.
     """
 
-    def __init__(self, pool: Pool, fetch: Fetch, home: str = "") -> None:
+    def __init__(self, pool: Pool, fetch: Fetch, home: str = "", said: str = "") -> None:
         self.pool = pool
         self.fetch = fetch
         self.home = home
+        self.said = said
         self.changed: Callable[[], None] = lambda: None
         self.lock = threading.Lock()
         self.counted: dict[tuple[str, str], tuple[int, int]] = {}  # tenant and id -> hits, last use

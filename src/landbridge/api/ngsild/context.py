@@ -70,7 +70,7 @@ class ContextServer:
         media = choose(ask.request.headers.get("accept"), (JSON, JSON_LD))
         kind, details = one_of(ask, "kind", KINDS), flag(ask, "details")
         found = self.kept.listed(ask.actor, tenant, kind)
-        root = root_of(ask.request)
+        root = self.kept.said or root_of(ask.request)
         shown = [described(record, root) if details else address_of(record, root) for record in found]
         return render(shown, tenant, media)
 
@@ -81,7 +81,7 @@ class ContextServer:
         media = choose(ask.request.headers.get("accept"), (JSON, JSON_LD))
         record, document = self.kept.one(ask.actor, tenant, ask.path["contextId"])
         if details:
-            return render(described(record, root_of(ask.request)), tenant, media)
+            return render(described(record, self.kept.said or root_of(ask.request)), tenant, media)
         if record.kind == "Cached":
             raise NotSupported("A cached @context is not served.", where=record.url, hint="It is at its own address.")
         return render(document, tenant, media)
@@ -106,7 +106,7 @@ def read_context(ask: Ask) -> Any:
     if not isinstance(body, dict) or "@context" not in body:
         raise InvalidRequest("The body is no JSON object with a member @context.")
     context = body["@context"]
-    if not isinstance(context, str | dict | list) or not context:
+    if not isinstance(context, str | dict | list):
         raise InvalidEntity("A context is an address, an object or a list of them.", where="@context")
     return context
 

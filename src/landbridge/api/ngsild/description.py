@@ -57,7 +57,7 @@ ABOUT = """What a district's departments know, joined, as NGSI-LD 1.9.1 (ETSI GS
 
 
 def describe(table: Table, address: str = "") -> dict[str, Any]:
-    """The description of a table of operations; `address` is where the service is found."""
+    """The description of a table of operations; `address` is where the service is found, else where it itself is."""
     paths: dict[str, dict[str, Any]] = {}
     for served in table.served:
         operation = served.operation

@@ -23,7 +23,7 @@ class Description:
 
     def document(self, call: Call) -> Response:
         """GET /ngsi-ld/v1/openapi.json, for programs."""
-        return Response(orjson.dumps(describe(self.table, root_of(call.request))), 200, None, JSON)
+        return Response(orjson.dumps(describe(self.table)), 200, None, JSON)
 
     def page(self, call: Call) -> Response:
         """GET /ngsi-ld/v1/openapi.html, for people."""
