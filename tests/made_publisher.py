@@ -169,10 +169,15 @@ class City:
 
 @contextlib.contextmanager
 def telling_city(
-    folder: Path, contexts: Contexts | None = None, allowed: tuple[str, ...] = LOOPBACK, **told: Any
+    folder: Path,
+    contexts: Contexts | None = None,
+    allowed: tuple[str, ...] = LOOPBACK,
+    before: Callable[[City], None] = lambda city: None,
+    **told: Any,
 ) -> Iterator[City]:
-    """A city whose publisher runs."""
+    """A city whose publisher runs; `before` it begins, something may be done to it."""
     city = City(folder / "pool.db", contexts or Contexts(), allowed, **told)
+    before(city)
     city.publisher.start()
     try:
         yield city

@@ -230,6 +230,23 @@ def test_an_expired_subscription_wants_nothing_any_more(tmp_path: Path) -> None:
         assert sink.got == []
 
 
+def test_one_that_expired_while_nobody_served_wants_nothing_any_more(tmp_path: Path) -> None:
+    with telling_city(tmp_path) as city:
+        city.subscribe("http://127.0.0.1:9/", expiresAt="2999-01-01T00:00:00Z")
+        assert count(city, "interest") == 1
+
+    def later(made: City) -> None:
+        now = made.store.clock
+        made.store.clock = made.publisher.roster.periodic.clock = lambda: now() + 2**55
+
+    with telling_city(tmp_path, before=later) as city:
+        reached(lambda: count(city, "interest") == 0)
+        commits = city.store.version()
+        city.publisher.hurry()
+        reached(lambda: city.publisher.roster.periodic.expiring.first() is None)
+        assert city.store.version() == commits
+
+
 def count(city: City, table: str) -> int:
     with city.store.reader() as connection:
         return int(connection.execute(f"SELECT count(*) FROM {table}").get)

@@ -99,7 +99,9 @@ class Subscriptions:
             if found is not None and found.body[INTEREST]:
                 put(transaction, tenant, id_, found.body, {**found.body, INTEREST: []})
 
-        self.pool.store.write(job, tenant=tenant, actor="landbridge")
+        known = self.find(tenant, id_)
+        if known is not None and known.body[INTEREST]:
+            self.pool.store.write(job, tenant=tenant, actor="landbridge")
 
 
 def missing(id_: str) -> Missing:

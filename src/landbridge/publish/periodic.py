@@ -61,7 +61,7 @@ class Periodic:
         elif self.intervals.get(key) != wanted:
             self.intervals[key] = wanted
             self.notifying.put(key, self.clock() + int(wanted * MICRO))
-        if expires is None or expires <= self.clock():
+        if expires is None:
             self.expiring.drop(key)
         else:
             self.expiring.put(key, expires)

@@ -305,6 +305,7 @@ class Publisher:
         """Notify by the clock, and stop wanting what has expired."""
         for key in self.roster.periodic.expired():
             self.subscriptions.expire(*key)
+            self.roster.periodic.drop(key)
             self.roster.forget_ready(key)
             queue = self.queues.get(Lane(SHELF, *key))
             if queue is not None:

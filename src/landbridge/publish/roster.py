@@ -68,7 +68,8 @@ class Roster:
             self.index.put(key, body["anchors"])
         else:
             self.index.drop(key)
-        self.periodic.put(key, body.get("interval"), body.get("expires"), body.get("paused", False))
+        interval = body["interval"]
+        self.periodic.put(key, interval, body["expires"] if body[INTEREST] or interval else None, body["paused"])
 
     def drop(self, key: Key) -> None:
         self.ready.pop(key, None)
