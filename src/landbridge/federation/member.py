@@ -143,8 +143,8 @@ def parse_interval(value: Any, terms: Terms, where: str) -> Body:
 
 
 def moment(value: Any, where: str) -> int:
-    if not isinstance(value, str):
-        raise wrong("A date and time is expected.", where, "Write it like 2020-06-30T08:00:00Z.")
+    if not isinstance(value, str) or not value.endswith("Z"):
+        raise wrong("A date and time in UTC is expected.", where, "Write it like 2020-06-30T08:00:00Z.")
     try:
         return parse_instant(value.strip())
     except Exception as error:

@@ -63,7 +63,7 @@ class Information:
             for about in self.entities
             if may_have(about.types, types)
             and (not ids or any(about.has_id(id_) for id_ in ids))
-            and (pattern is None or about.has_pattern(pattern))
+            and (pattern is None or ids or about.has_pattern(pattern))
         )
         return found or None
 
@@ -124,6 +124,18 @@ class Offer:
                     return None
                 found |= information.names
         return frozenset(found) if meant else False
+
+    def names_of_types(self, types: Iterable[str]) -> Names | bool:
+        """The same of an entity with any id: what a source may answer where patterns cannot be compared (5.12)."""
+        known = frozenset(types)
+        found = [
+            information.names
+            for information in self.informations
+            if not information.entities or any(about.types & known for about in information.entities)
+        ]
+        if not found:
+            return False
+        return None if None in found else frozenset().union(*(names for names in found if names is not None))
 
     def narrowed(self, types: Types, ids: Sequence[str], pattern: str | None, attrs: Sequence[str]) -> Narrowed | None:
         """What of a question this source is to be asked; None where it offers nothing of it."""

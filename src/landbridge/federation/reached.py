@@ -11,7 +11,7 @@ import orjson
 from landbridge.errors import InvalidQuery, Missing
 from landbridge.federation.call import Asked, Sent, sent, words
 from landbridge.federation.foreign import documents
-from landbridge.federation.judge import holds
+from landbridge.federation.judge import holds, lies
 from landbridge.federation.line import Lines, Reply
 from landbridge.federation.offer import Narrowed, Offer
 from landbridge.federation.registry import Registry
@@ -185,8 +185,15 @@ class Reached:
         return found
 
     def asked(self, offer: Offer, query: Query) -> bool:
-        """Whether a query is about what a source offers, and asks sources like it."""
-        return (query.csf is None or holds(query.csf, offer.body)) and self.narrowed(offer, query) is not None
+        """Whether a query is about what a source offers, and asks sources like it (5.12)."""
+        if query.csf is not None and not holds(query.csf, offer.body):
+            return False
+        own, geo = set(offer.body.get("datasetId", ())), query.geo
+        if own and self.trip.datasets and not own & self.trip.datasets:
+            return False
+        if geo is not None and geo.geoproperty in offer.body and not lies(geo, offer.body):
+            return False
+        return self.narrowed(offer, query) is not None
 
     def ask(self, asked: Iterable[tuple[Offer, Asked]]) -> list[Reply]:
         requests = [(offer, self.sent(offer, one)) for offer, one in asked]
@@ -203,8 +210,8 @@ class Reached:
         offer = reply.offer
         for document in documents(reply, self.trip, self.words(offer), self.ways.contexts):
             names = offer.names_of(document["id"], document["type"])
-            if names is False:
-                names = offer.names_of(document["id"], None)
+            if names is False and offer.mode in ("inclusive", "auxiliary"):
+                names = offer.names_of(document["id"], None) or offer.names_of_types(document["type"])
             if names is False:
                 continue
             if isinstance(names, frozenset):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from landbridge.federation.call import Asked, sent
 from landbridge.federation.line import Lines
-from landbridge.federation.offer import Offer, offer_of
+from landbridge.federation.offer import Offer, named_types, offer_of
 from landbridge.federation.registry import Registry
 from landbridge.federation.trip import Trip
 from landbridge.governance.policy import Role
@@ -139,11 +139,25 @@ class Relays:
             copy = dict(wanted.copy)
             if "entities" in copy:
                 copy["entities"] = [copy["entities"][place] for place in meant]
+            self.narrow(copy, offer, wanted)
             copy["notification"] = {
                 **copy["notification"],
                 "endpoint": {"uri": f"{wanted.home}/ngsi-ld/ex/remote-notify", "accept": "application/json"},
             }
             yield offer, copy
+
+    def narrow(self, copy: Body, offer: Offer, wanted: Wanted) -> None:
+        """Have a copy be about no other attributes than the source is registered for (5.8.1.4)."""
+        types = {name for one in wanted.selectors for name in named_types(one.types) or ()}
+        names = offer.names_of_types(types) if types else None
+        if not isinstance(names, frozenset):
+            return
+        own = names & wanted.watched if wanted.watched else names
+        compact = self.ways.contexts.core.compact
+        told = sorted(compact(name) for name in own)
+        if "timeInterval" not in copy:
+            copy["watchedAttributes"] = told
+        copy["notification"] = {"attributes": sorted(compact(name) for name in names), **copy["notification"]}
 
     def make(self, tenant: str, id_: str, offer: Offer, copy: Body) -> None:
         name = f"{MARK}{secrets.token_hex(16)}"

@@ -17,10 +17,9 @@ class Trip:
     """What a request brings for others.
 
     `headers` of the client's request, by lower-case names; `via` the names of the brokers that it passed (NGSI-LD
-    6.3.18). `attrs`: the stored names of the attributes that are wanted of one entity (none: all). `spelt` gives the
-    conditions of a query as parameters, in the words of the terms it is handed. `local`: nobody else is to be asked;
-    `without`: nor the sources of these registrations.
-    `warnings` grow on the way (6.3.17).
+    6.3.18). `attrs`: the stored names of the attributes that are wanted of one entity (none: all); `datasets`: of the
+    instances. `spelt` gives the conditions of a query as parameters, in the words of the terms it is handed. `local`:
+    nobody else is to be asked; `without`: nor the sources of these registrations. `warnings` grow on the way (6.3.17).
     """
 
     terms: Terms
@@ -28,6 +27,7 @@ class Trip:
     local: bool = False
     without: frozenset[str] = frozenset()
     attrs: Sequence[str] = ()
+    datasets: frozenset[str] = frozenset()
     spelt: Callable[[Terms], Mapping[str, str]] = lambda terms: {}
     warnings: list[str] = field(default_factory=list)
 

@@ -20,7 +20,9 @@ def trip_of(ask: Ask, wanted: Wanted, query: Query | None = None) -> Trip:
 
     local = wanted.parameters.get("local") == "true"
     attrs = tuple(wanted.rendering.attrs or ())
-    return Trip(wanted.terms, dict(ask.request.headers), local=local, attrs=attrs, spelt=spelt)
+    datasets = frozenset(filter(None, wanted.parameters.get("datasetId", "").split(",")))
+    headers = dict(ask.request.headers)
+    return Trip(wanted.terms, headers, local=local, attrs=attrs, datasets=datasets, spelt=spelt)
 
 
 def beside(trip: Trip) -> Trip:

@@ -206,7 +206,8 @@ class BatchDistribution:
         body = parcel.bodies[next(place for place, member in enumerate(parcel.members) if member is one)]
         path = f"/entities/{quote(one.id, safe=':')}"
         if "update" in ask.given.get("options", "").split(","):
-            asked = Asked("POST", f"{path}/attrs", form_of(ask), body)
+            verb = "PATCH" if parcel.offer.may("updateEntity") else "POST"
+            asked = Asked(verb, f"{path}/attrs", form_of(ask), body)
         else:
             asked = Asked("PUT", path, form_of(ask), body)
         return self.sent(ask, parcel, one, asked, tenant)

@@ -4,7 +4,7 @@ told to the subscriber (NGSI-LD 5.8.1.4, 5.8.2.4, 5.8.5.4, 5.8.6).
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -18,7 +18,7 @@ from landbridge.api.ngsild.parameter import link_context, named_tenant
 from landbridge.api.ngsild.subscription_sense import Json, understand
 from landbridge.api.ngsild.subscription_shown import show_subscription
 from landbridge.errors import LandbridgeError, Missing
-from landbridge.federation.foreign import parse_foreign
+from landbridge.federation.foreign import moment_of, parse_foreign
 from landbridge.federation.pattern import matches
 from landbridge.federation.reach import Reach
 from landbridge.federation.relay import RELAY, SUBSCRIPTIONS, Relays, Wanted
@@ -140,7 +140,11 @@ class RelayServer:
         if made.status(self.reach.pool.store.clock()) == "active":
             terms = self.contexts.terms(link_context(call.request))
             documents = [parse_foreign(one, relay.body["registration"], terms, self.contexts) for one in given]
-            self.tell(made, self.fitting(made, documents, relay, split=bool(kept.body["given"].get("splitEntities"))))
+            gone = {
+                one["id"]: moment_of(one["deletedAt"]) for one in given if isinstance(one, dict) and "deletedAt" in one
+            }
+            split = bool(kept.body["given"].get("splitEntities"))
+            self.tell(made, self.fitting(made, documents, relay, split=split), gone)
         return Response(None, 200)
 
     def fitting(self, made: Subscription, documents: Sequence[Document], relay: Kept, *, split: bool) -> list[Document]:
@@ -160,14 +164,14 @@ class RelayServer:
             return document
         return united(there, [Part(document, "inclusive")]) or document
 
-    def tell(self, made: Subscription, documents: Sequence[Document]) -> None:
+    def tell(self, made: Subscription, documents: Sequence[Document], gone: Mapping[str, int | None]) -> None:
         if not documents:
             return
         store = self.reach.pool.store
         id_ = f"urn:ngsi-ld:Notification:{secrets.token_hex(12)}"
         terms = self.contexts.terms(made.shape.context, made.tenant)
         now = store.clock()
-        views = [View({"createdAt": now, "modifiedAt": now, **one}) for one in documents]
+        views = [View({"createdAt": now, "modifiedAt": now, **one}, gone=gone.get(one["id"])) for one in documents]
         body = write_notification(made, id_, views, terms, now, partial(entities, store))
         lane = Lane(SUBSCRIPTIONS, made.tenant, made.id)
         store.write(partial(delivery.queue, lane=lane, notification=id_, body=body), tenant=made.tenant, actor="relay")
