@@ -80,7 +80,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 CLOCK_STEPS = (
     (MINUTE, "%H:%M"), (5 * MINUTE, "%H:%M"), (15 * MINUTE, "%H:%M"), (30 * MINUTE, "%H:%M"), (HOUR, "%H:%M"),
     (3 * HOUR, "%H:%M"), (6 * HOUR, "%H:%M"), (12 * HOUR, "%H:%M"), (DAY, "%m-%d"), (2 * DAY, "%m-%d"),
-    (3 * DAY, "%m-%d"), (7 * DAY, "%m-%d"), (14 * DAY, "%m-%d"), (30 * DAY, "%Y-%m-%d"), (90 * DAY, "%Y-%m"), (365 * DAY, "%Y"),
+    (3 * DAY, "%m-%d"), (7 * DAY, "%m-%d"), (14 * DAY, "%m-%d"), (30 * DAY, "%Y-%m-%d"),
+    (90 * DAY, "%Y-%m"), (365 * DAY, "%Y"),
 )  # fmt: skip
 
 
