@@ -24,8 +24,8 @@ KEYS: dict[str, str] = {
     "owner": "who answers for the data",
     "licence": "the licence that it comes under",
     "title": "a name for people: a text, or one for each language",
-    "words": "the source's own texts in another language, `[words.zh]`: reasons that its mapping rejects with, names of "
-    "expectations, its owner",
+    "words": "the source's own texts in another language, `[words.zh]`: reasons that its mapping rejects with, names "
+    "of expectations, its owner",
     "types": "entity types it maps, where the mapping's `type` is no literal",
     "tables": "reference tables: SQL name to file in the folder, or database address",
     "holds": "how long a claim holds, such as 'P2D' or 'PT6H'; default: until the source's next",

@@ -12,7 +12,6 @@ import orjson
 
 from landbridge.store.transaction import SqliteTransaction
 
-
 REMEMBERED = 86_400_000_000  # microseconds for which it is known what was taken from a shelf
 
 
