@@ -25,7 +25,7 @@ from landbridge.store.contract import Kind
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.transaction import SqliteTransaction
 
-SLICE, SLICE_ROWS = 16_384, 65_536  # entities, and their rows, that are worked on together, about
+SLICE, SLICE_ROWS = 8_192, 65_536  # entities, and their rows, that are worked on together, about
 NOT_SAID = frozenset({KEY, HASH, "type"})  # columns that are not needed any more once the rows have their order
 
 

@@ -21,8 +21,8 @@ from landbridge.sources.mapping.mapper import Mapped, Mapper
 from landbridge.sources.rejected import RejectSpool
 from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
 
-DELIVERY_ROWS = 60_000  # rows of one commit, at least where there are so many
-MAPPED_ROWS, MAPPED_SIZE = 65_536, 8_388_608  # rows and bytes that are mapped together at most
+DELIVERY_ROWS = 40_000  # rows of one commit, at least where there are so many
+MAPPED_ROWS, MAPPED_SIZE = 45_000, 8_388_608  # rows and bytes that are mapped together at most
 TRIMMED = 4  # of these, until what was freed is given back
 AHEAD = 8  # batches that are read before the mapping's process is there
 Rows = tuple[str, pa.RecordBatch]  # a table's name, some of its rows with their numbers

@@ -1,6 +1,6 @@
 """The loop, written once for every kind of source: fetch, map, judge, write, settle; retry; keep the cursor.
 
-A whole pull waits on disk until it is judged (`gather`), then goes to the pool in commits of some 65,000 rows; what a
+A whole pull waits on disk until it is judged (`gather`), then goes to the pool in commits of some 40,000 rows; what a
 killed pull has written is not written again, since each commit holds the hashes of its rows. A stream or an
 incremental pull goes in micro-batches, each one commit with its cursor; only then is a message acknowledged.
 """
