@@ -235,3 +235,17 @@ def test_many_requests_at_once_fetch_a_context_once(city: City, receiver: Receiv
 
     assert {answer.status_code for answer in asyncio.run(all_at_once())} == {200}
     assert len(receiver.asked) == 1
+
+
+def test_a_core_context_of_another_version_is_not_fetched_and_a_wrong_entity_is_wrong_all_the_same(city: City) -> None:
+    entity = {
+        "id": "urn:ngsi-ld:Lamp:1",
+        "type": "Lamp",
+        "level": {"type": "Property", "value": 1},
+        "@context": "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.6.jsonld",
+    }
+    answer = city.post(ENTITIES, entity, headers=LD)
+    assert (answer.status_code, answer.json()["title"]) == (504, "@context not available")
+    assert "not inside" in answer.json()["detail"] and "--contexts-map" in answer.json()["detail"]
+    wrong = city.post(ENTITIES, entity | {"level": {"type": "Property"}}, headers=LD)
+    assert (wrong.status_code, wrong.json()["type"].rpartition("/")[2]) == (400, "BadRequestData")

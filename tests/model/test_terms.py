@@ -131,12 +131,13 @@ def test_contexts_are_bounded() -> None:
         Contexts({"https://a.example/": {"@context": ["https://a.example/"] * 50}}).terms("https://a.example/")
 
 
-def test_a_core_context_is_known_whatever_its_version_and_one_that_never_was_is_not() -> None:
-    for version in ("-v1.3", "-v1.6", "-v1.9", ""):
+def test_the_core_contexts_that_ship_inside_are_known_and_others_are_not() -> None:
+    for version in ("-v1.3", "-v1.7", "-v1.8", "-v1.9", ""):
         terms = Terms([f"https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context{version}.jsonld"])
         assert terms.expand("observationSpace") == "observationSpace" and terms.contexts == terms.addresses == ()
-    with pytest.raises(Unreachable):
-        Terms(["https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v9.9.jsonld"])
+    for version in ("-v1.6", "-v9.9"):
+        with pytest.raises(Unreachable):
+            Terms([f"https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context{version}.jsonld"])
 
 
 def test_an_import_lies_beneath_what_imports_it() -> None:

@@ -18,8 +18,6 @@ CORE_PREFIX = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context"
 CORE_FILES = {f"{CORE_PREFIX}-v{version}.jsonld": version for version in ("1.3", "1.7", "1.8", "1.9")} | {
     f"{CORE_PREFIX}.jsonld": "1.9"
 }
-#: published too, not inside: what they define is in 1.9, which stands last and decides whatever else is named
-COVERED = frozenset(f"{CORE_PREFIX}-v1.{minor}.jsonld" for minor in (0, 1, 2, 4, 5, 6))
 
 
 def inside(document: Any) -> Any:
@@ -28,13 +26,13 @@ def inside(document: Any) -> Any:
 
 
 def is_core(address: object) -> bool:
-    """Whether an address is a published core context's."""
-    return isinstance(address, str) and (address in CORE_FILES or address in COVERED)
+    """Whether an address is that of a core context that ships inside."""
+    return isinstance(address, str) and address in CORE_FILES
 
 
 def core_of(address: str) -> Any:
-    """A published core context, empty where the one that stands last covers it."""
-    return core_document(CORE_FILES[address]) if address in CORE_FILES else {}
+    """A core context that ships inside."""
+    return core_document(CORE_FILES[address])
 
 
 @cache

@@ -18,7 +18,7 @@ import orjson
 
 from landbridge.errors import Damaged, InvalidEntity, Missing, TooMuch, Unreachable
 from landbridge.governance.policy import Actor
-from landbridge.model.core_context import CORE_FILES, CORE_URL, core_of, is_core
+from landbridge.model.core_context import CORE_URL, core_of, is_core
 from landbridge.model.terms import HOSTED
 from landbridge.pool.pool import Pool
 from landbridge.store import shelf
@@ -208,8 +208,7 @@ class KeptContexts:
     def located(self, tenant: str, id_: str) -> tuple[Kind, Kept]:
         """A context of a tenant or a copy, by its local name or address. Raises Missing."""
         if is_core(id_):
-            body = {"@context": core_of(id_)} if id_ in CORE_FILES else {}
-            return "Cached", Kept("", id_, body, self.began, self.began)
+            return "Cached", Kept("", id_, {"@context": core_of(id_)}, self.began, self.began)
         found = self.own(hosted_id(id_) or id_, tenant)
         if found is not None:
             return found

@@ -14,10 +14,14 @@ import orjson
 
 from landbridge.errors import InvalidEntity, LandbridgeError, Unreachable
 from landbridge.governance.egress import Answer, Egress
+from landbridge.model.core_context import CORE_FILES, CORE_PREFIX
 
 LARGEST = 4 * 1024 * 1024
 SECONDS = 8.0
 HOPS = 5
+NOT_INSIDE = (
+    f"Name {max(CORE_FILES)}, or have the operator name a file for yours: landbridge serve --contexts-map FILE."
+)
 HEADERS = {"Accept": "application/ld+json, application/json;q=0.8, */*;q=0.1"}
 # <address>; rel="alternate"; type="application/ld+json" (JSON-LD 1.1 API, 9.4)
 LINK = re.compile(r"<([^<>]+)>((?:\s*;\s*\w+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
@@ -34,6 +38,8 @@ class ContextFetch:
         """What the address holds under @context. Raises Unreachable or InvalidEntity."""
         if address in self.mapped:
             return read_file(self.mapped[address], address)
+        if address.startswith(CORE_PREFIX):  # the core never comes from outside
+            raise unavailable(address, "this version of the core context is not inside", NOT_INSIDE)
         if self.egress is None:
             raise unavailable(address, "nothing is fetched here")
         return read_answer(self.follow(self.egress, address), address)

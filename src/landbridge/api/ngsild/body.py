@@ -9,8 +9,10 @@ from landbridge.api.http.problem import WrongMedia
 from landbridge.api.http.resource import Call
 from landbridge.api.ngsild.fault import InvalidRequest
 from landbridge.api.ngsild.parameter import JSON, JSON_LD, link_context, named_tenant
-from landbridge.errors import InvalidEntity, InvalidQuery
+from landbridge.errors import InvalidEntity, InvalidQuery, Unreachable
+from landbridge.model.answer import Document
 from landbridge.model.entity import NULL
+from landbridge.model.parser import parse_entity
 from landbridge.model.terms import Contexts, Terms
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -23,6 +25,19 @@ def read_body(call: Call, contexts: Contexts) -> tuple[dict[str, Any], Terms]:
     if not isinstance(body, dict):
         raise InvalidRequest("The body is no JSON object.")
     return body, read_context(call, contexts, media, body)
+
+
+def read_entity(call: Call, contexts: Contexts, *, simplified: bool) -> Document:
+    """The entity that a body is; one that is wrong whatever its names mean is refused for that, not for its context."""
+    media, body = read_json(call)
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body is no JSON object.")
+    try:
+        terms = read_context(call, contexts, media, body)
+    except Unreachable:
+        parse_entity(body, contexts.terms(None), simplified=simplified)
+        raise
+    return parse_entity(body, terms, simplified=simplified)
 
 
 def read_json(call: Call) -> tuple[str, Any]:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from landbridge.api.ngsild.answer import done
-from landbridge.api.ngsild.body import read_body
+from landbridge.api.ngsild.body import read_body, read_entity
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Parameter, Served
 from landbridge.api.ngsild.parameter import link_context, named_tenant, read_tenant
 from landbridge.api.ngsild.purge import FILTERS, read_purge, render_purge
@@ -22,7 +22,7 @@ from landbridge.api.ngsild.writing import (
 )
 from landbridge.errors import InvalidQuery
 from landbridge.model.merge import Merging, parse_observed
-from landbridge.model.parser import parse_entity, parse_fragment
+from landbridge.model.parser import parse_fragment
 from landbridge.model.terms import Contexts, Terms
 from landbridge.pool.pool import Pool
 
@@ -72,9 +72,7 @@ class Provision:
 
     def create(self, ask: Ask) -> Response:
         """NGSI-LD 6.4.3.1, create an entity."""
-        options = read_options(ask.given)
-        body, terms = read_body(ask, self.contexts)
-        document = parse_entity(body, terms, simplified=is_simplified(options))
+        document = read_entity(ask, self.contexts, simplified=is_simplified(read_options(ask.given)))
         tenant = named_tenant(ask.request)
         self.pool.create(ask.actor, document, tenant=tenant)
         return done(tenant, 201, {"Location": f"{ENTITIES}/{quote(document['id'], safe=':')}"})
