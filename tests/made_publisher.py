@@ -24,7 +24,7 @@ from landbridge.governance.policy import Actor, Role
 from landbridge.model.address import read_allowed
 from landbridge.model.terms import Contexts
 from landbridge.pool.pool import Pool
-from landbridge.pool.subscription import Subscriptions
+from landbridge.pool.subscription import subscriptions_of
 from landbridge.publish.call import Caller, check_endpoint
 from landbridge.publish.publisher import Publisher
 from landbridge.store.sqlite import open_store
@@ -123,7 +123,7 @@ class City:
         egress = self.egress = Egress(read_allowed(allowed))
         self.caller = Caller(egress)
         self.publisher = Publisher(
-            Subscriptions(self.pool), lambda tenant, id_, body: understand(tenant, id_, body, contexts),
+            subscriptions_of(self.pool), lambda tenant, id_, body: understand(tenant, id_, body, contexts),
             contexts.terms, self.caller, **told,
         )  # fmt: skip
         telling = Telling(

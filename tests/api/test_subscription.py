@@ -249,10 +249,10 @@ def test_pages_have_links_and_a_count(city: City) -> None:
     assert [one["id"] for one in answer.json()] == ["urn:s:2", "urn:s:3"]
     assert answer.headers["NGSILD-Results-Count"] == "5"
     assert (
-        '</ngsi-ld/v1/subscriptions?count=true&limit=2&offset=0>;rel="prev";type="application/ld+json"'
+        '</ngsi-ld/v1/subscriptions?count=true&limit=2&offset=0>; rel="prev"; type="application/ld+json"'
         in answer.headers["Link"]
     )
-    assert 'offset=4>;rel="next"' in answer.headers["Link"]
+    assert 'offset=4>; rel="next"' in answer.headers["Link"]
     assert "rel=" not in city.done("GET", "/subscriptions", Accept="application/ld+json").headers.get("Link", "")
 
 

@@ -43,7 +43,7 @@ from landbridge.model.terms import Contexts
 from landbridge.pool.dead_letter import DeadLetters
 from landbridge.pool.delivery import Lane
 from landbridge.pool.pool import Pool
-from landbridge.pool.subscription import Subscriptions
+from landbridge.pool.subscription import subscriptions_of
 from landbridge.pool.token import actor_for
 from landbridge.publish.call import Caller, Target, check_endpoint
 from landbridge.publish.publisher import Publisher
@@ -159,7 +159,7 @@ def open_publisher(pool: Pool, contexts: Contexts, caller: Caller, herald: Heral
         return Target(replace(endpoint, cooldown=max(endpoint.cooldown, HERALD_PAUSE)), lane.tenant, context)
 
     return Publisher(
-        Subscriptions(pool),
+        subscriptions_of(pool),
         lambda tenant, id_, body: understand(tenant, id_, body, contexts),
         contexts.terms,
         caller,

@@ -143,7 +143,7 @@ class Placing:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.low) / (self.high - self.low)
 
     def __call__(self, point: Point) -> tuple[float, float]:
-        return self.across(point.time), self.up(float(point.value))  # type: ignore[arg-type]
+        return self.across(point.time), self.up(float(point.value))  # type: ignore[arg-type] # only numbers are placed
 
 
 def as_said(points: Sequence[Point]) -> list[Point]:
@@ -164,7 +164,7 @@ def draw(points: Sequence[Point], zone: ZoneInfo) -> Chart | None:
     numbers = sorted((p for p in points if is_number(p.value) and not p.deleted), key=lambda p: p.time)
     if len(numbers) < 2:
         return None
-    values = [float(p.value) for p in numbers]  # type: ignore[arg-type]
+    values = [float(p.value) for p in numbers]  # type: ignore[arg-type] # as their name says
     ticks = value_ticks(min(values), max(values), all(value.is_integer() for value in values))
     place = Placing(numbers[0].time, numbers[-1].time, ticks[0], ticks[-1])
     owners = list(dict.fromkeys(p.owner for p in numbers))[:LINES]

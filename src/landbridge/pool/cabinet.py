@@ -1,7 +1,7 @@
 """Documents that clients leave beside the entities, under the same policy: one cabinet for each kind of document.
 
-Registrations, their subscriptions, snapshots and entity maps lie here. What is written is a commit like any other.
-Times are microseconds since 1970.
+Subscriptions, registrations, subscriptions to these, snapshots and entity maps lie here. What is written is a commit
+like any other. Times are microseconds since 1970.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,17 @@ Transaction = SqliteTransaction
 Body = dict[str, Any]
 T = TypeVar("T")
 Noted = Callable[[SqliteTransaction, str, str, Body | None, Body | None], None]
+Made = Callable[[SqliteTransaction, Body | None, Body], Body]
 EVERYTHING = 1_000_000
 
 
 def nobody(transaction: SqliteTransaction, tenant: str, id_: str, before: Body | None, after: Body | None) -> None:
     """Stand in where nobody listens."""
+
+
+def as_given(transaction: SqliteTransaction, before: Body | None, body: Body) -> Body:
+    """Stand in where a body is kept as it is."""
+    return body
 
 
 def nothing() -> None:
@@ -35,14 +41,15 @@ def nothing() -> None:
 class Cabinet:
     """The documents of one shelf. `what` names them in sentences, in the plural.
 
-    `noted` hears of each change in its very commit: the transaction, the tenant, the id, the body before and after;
-    `written` when that is on disk.
+    `made` makes what is kept of a body, in its commit (given the body before). `noted` hears of each change in its very
+    commit: the transaction, the tenant, the id, the body before and after; `written` when that is on disk.
     """
 
     def __init__(self, pool: Pool, name: str, what: str) -> None:
         self.pool = pool
         self.name = name
         self.what = what
+        self.made: Made = as_given
         self.noted: Noted = nobody
         self.written: Callable[[], None] = nothing
         self.changed = 0  # grows with each change made here
@@ -62,8 +69,7 @@ class Cabinet:
                 raise Exists(f"There is one of the {self.what} with this id already.", where=id_)
             if check:
                 check(self.all_of(transaction, tenant))
-            shelf.put(transaction, self.name, tenant, id_, body)
-            self.noted(transaction, tenant, id_, None, body)
+            self.put(transaction, tenant, id_, None, body)
 
         self.write(actor, tenant, id_, job)
 
@@ -84,23 +90,22 @@ class Cabinet:
             body = edit(found.body)
             if check:
                 check(body, [one for one in self.all_of(transaction, tenant) if one.id != id_])
-            shelf.put(transaction, self.name, tenant, id_, body)
-            self.noted(transaction, tenant, id_, found.body, body)
-            return body
+            return self.put(transaction, tenant, id_, found.body, body)
 
         return self.write(actor, tenant, id_, job)
 
-    def remove(self, actor: Actor, tenant: str, id_: str) -> None:
-        """Forget a document. Raises Missing, Refused."""
+    def remove(self, actor: Actor, tenant: str, id_: str) -> int:
+        """Forget a document; the number of the commit. Raises Missing, Refused."""
 
-        def job(transaction: SqliteTransaction) -> None:
+        def job(transaction: SqliteTransaction) -> int:
             found = shelf.get(transaction.connection, self.name, tenant, id_)
             if found is None:
                 raise self.missing(id_)
             shelf.remove(transaction, self.name, tenant, id_)
             self.noted(transaction, tenant, id_, found.body, None)
+            return transaction.number
 
-        self.write(actor, tenant, id_, job)
+        return self.write(actor, tenant, id_, job)
 
     def get(self, actor: Actor, tenant: str, id_: str) -> Kept:
         """A document. Raises Missing, Refused."""
@@ -120,6 +125,11 @@ class Cabinet:
         with self.pool.asked(actor, "read", f"read {self.what}"):
             return self.within(tenant)
 
+    def page(self, actor: Actor, tenant: str, limit: int, offset: int) -> tuple[list[Kept], int]:
+        """Some of a tenant's documents in the order of their ids, and how many there are. Raises Refused."""
+        with self.pool.asked(actor, "read", f"read {self.what}"), self.pool.store.reader() as connection:
+            return shelf.page(connection, self.name, tenant, limit, offset), shelf.count(connection, self.name, tenant)
+
     def within(self, tenant: str) -> list[Kept]:
         """All documents of a tenant, for who serves with them; no actor is asked."""
         with self.pool.store.reader() as connection:
@@ -136,6 +146,13 @@ class Cabinet:
             return shelf.version(connection, self.name)
 
     # -- within
+
+    def put(self, transaction: SqliteTransaction, tenant: str, id_: str, before: Body | None, body: Body) -> Body:
+        """Keep a body in a commit under way; what is kept."""
+        kept = self.made(transaction, before, body)
+        shelf.put(transaction, self.name, tenant, id_, kept)
+        self.noted(transaction, tenant, id_, before, kept)
+        return kept
 
     def write(self, actor: Actor, tenant: str, id_: str, job: Callable[[SqliteTransaction], T]) -> T:
         with self.pool.asked(actor, "write", f"write {self.what}", id_):

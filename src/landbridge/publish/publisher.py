@@ -17,9 +17,10 @@ from landbridge.errors import Invalid, LandbridgeError, Refused
 from landbridge.model.instant import format_instant
 from landbridge.model.subscription import Change, Subscription
 from landbridge.pool import delivery
+from landbridge.pool.cabinet import Cabinet
 from landbridge.pool.delivery import Lane, Notice, Outcome
 from landbridge.pool.match import Bench, entities, selected
-from landbridge.pool.subscription import SHELF, Subscriptions
+from landbridge.pool.subscription import SHELF, expire
 from landbridge.publish.call import Call, Target
 from landbridge.publish.dispatch import Dispatch, Pending, Queue
 from landbridge.publish.matching import Matching, whole_groups
@@ -46,7 +47,7 @@ class Publisher:
 
     def __init__(
         self,
-        subscriptions: Subscriptions,
+        subscriptions: Cabinet,
         understand: Understand,
         terms: TermsFor,
         call: Call,
@@ -304,7 +305,7 @@ class Publisher:
     def take_periodic(self) -> None:
         """Notify by the clock, and stop wanting what has expired."""
         for key in self.roster.periodic.expired():
-            self.subscriptions.expire(*key)
+            expire(self.subscriptions, *key)
             self.roster.periodic.drop(key)
             self.roster.forget_ready(key)
             queue = self.queues.get(Lane(SHELF, *key))

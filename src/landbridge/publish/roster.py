@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from landbridge.errors import LandbridgeError
 from landbridge.model.subscription import Subscription
 from landbridge.model.terms import Terms
+from landbridge.pool.cabinet import Cabinet
 from landbridge.pool.delivery import Look
 from landbridge.pool.match import Asked, compile_asked
-from landbridge.pool.subscription import INTEREST, SINCE, Body, Subscriptions
+from landbridge.pool.subscription import INTEREST, SINCE, Body
 from landbridge.publish.index import Index, Key
 from landbridge.publish.periodic import Periodic
 
@@ -35,7 +36,7 @@ class Understood(NamedTuple):
 class Roster:
     """All subscriptions, as far as they are known by now. `buried`: deleted by the commit that is told."""
 
-    def __init__(self, subscriptions: Subscriptions, understand: Understand, terms: TermsFor) -> None:
+    def __init__(self, subscriptions: Cabinet, understand: Understand, terms: TermsFor) -> None:
         self.subscriptions = subscriptions
         self.understand, self.terms = understand, terms
         self.index = Index()

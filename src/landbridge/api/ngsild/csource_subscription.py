@@ -6,13 +6,23 @@ any other (5.2.12), but for `temporalQ`, and for what they are told of.
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from landbridge.api.ngsild.answer import answer, done
+from landbridge.api.ngsild.answer import done
 from landbridge.api.ngsild.body import read_body
 from landbridge.api.ngsild.filter import parse_q
+from landbridge.api.ngsild.kept import (
+    context,
+    dressed,
+    given_id,
+    read_window,
+    render_created,
+    render_one,
+    render_page,
+    require_uri,
+)
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Served
 from landbridge.api.ngsild.parameter import (
     COUNT,
@@ -27,15 +37,13 @@ from landbridge.api.ngsild.parameter import (
     read_tenant,
     read_wanted,
 )
-from landbridge.api.ngsild.registration import context, render_page
-from landbridge.api.ngsild.subscription import Telling, given_id, subscription_id
+from landbridge.api.ngsild.subscription import Telling
 from landbridge.api.ngsild.subscription_body import changed_body, mapping, new_body, text, wrong
 from landbridge.api.ngsild.subscription_sense import CONTEXTS, Json, endpoint_of, understand
 from landbridge.api.ngsild.subscription_shown import show_subscription
 from landbridge.federation.herald import Herald, Watch
 from landbridge.federation.judge import Moments, read_moments
 from landbridge.model.entity import NULL
-from landbridge.model.instant import format_instant
 from landbridge.model.terms import Contexts
 from landbridge.pool.cabinet import Kept, Transaction
 from landbridge.pool.pool import Pool
@@ -96,29 +104,32 @@ class CsourceSubscriptions:
     def create(self, ask: Ask) -> Response:
         """NGSI-LD 6.12.3.1, create a subscription to registrations."""
         body, terms = read_body(ask, self.contexts)
-        tenant, id_ = named_tenant(ask.request), given_id(body)
+        tenant, id_ = named_tenant(ask.request), given_id(body, "Subscription")
         kept = with_times(new_body(body, terms, self.contexts, tenant, id_), body)
         self.telling.check(endpoint_of(kept["given"]["notification"]["endpoint"]))
         self.cabinet.create(ask.actor, tenant, id_, kept)
         self.telling.hurry()
-        return done(tenant, 201, {"Location": f"{SUBSCRIPTIONS}/{quote(id_, safe=':')}"})
+        return render_created(SUBSCRIPTIONS, tenant, id_)
 
     def query(self, ask: Ask) -> Response:
         """NGSI-LD 6.12.3.2, query subscriptions to registrations."""
         wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
         found = [self.show(ask, wanted, one) for one in self.cabinet.listed(ask.actor, wanted.tenant)]
         found += [one | context(wanted) for one in self.own(wanted.tenant)]
-        return render_page(wanted, SUBSCRIPTIONS, found, lambda one: one)
+        window = read_window(ask.given)
+        return render_page(
+            wanted, SUBSCRIPTIONS, window, found[window.offset : window.offset + window.limit], len(found)
+        )
 
     def retrieve(self, ask: Ask) -> Response:
         """NGSI-LD 6.13.3.1, retrieve a subscription to registrations."""
         wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
-        found = self.cabinet.get(ask.actor, wanted.tenant, subscription_id(ask.path))
-        return answer(wanted, self.show(ask, wanted, found))
+        found = self.cabinet.get(ask.actor, wanted.tenant, require_uri(ask.path["subscriptionId"]))
+        return render_one(wanted, self.show(ask, wanted, found))
 
     def update(self, ask: Ask) -> Response:
         """NGSI-LD 6.13.3.2, update a subscription to registrations."""
-        id_ = subscription_id(ask.path)
+        id_ = require_uri(ask.path["subscriptionId"])
         body, terms = read_body(ask, self.contexts)
         tenant = read_tenant(ask.request, self.pool)
 
@@ -134,7 +145,7 @@ class CsourceSubscriptions:
 
     def delete(self, ask: Ask) -> Response:
         """NGSI-LD 6.13.3.3, delete a subscription to registrations."""
-        tenant, id_ = read_tenant(ask.request, self.pool), subscription_id(ask.path)
+        tenant, id_ = read_tenant(ask.request, self.pool), require_uri(ask.path["subscriptionId"])
         self.cabinet.remove(ask.actor, tenant, id_)
         self.telling.forget(tenant, id_, 0)
         return done(tenant)
@@ -150,15 +161,9 @@ class CsourceSubscriptions:
     def show(self, ask: Ask, wanted: Wanted, one: Kept) -> Json:
         secrets = self.pool.policy.allows(ask.actor, "write")
         standing = self.telling.standing(wanted.tenant, one.id)
-        shown: Json = {"id": one.id} | show_subscription(
-            one.body, wanted.terms, self.contexts, wanted.tenant, standing, secrets=secrets
-        )
-        for name in UNSAID:
-            if name not in one.body["given"]:
-                shown.pop(name, None)
-        if wanted.rendering.system:
-            shown |= {"createdAt": format_instant(one.created), "modifiedAt": format_instant(one.modified)}
-        return shown | context(wanted)
+        shown = show_subscription(one.body, wanted.terms, self.contexts, wanted.tenant, standing, secrets=secrets)
+        unsaid = [name for name in UNSAID if name not in one.body["given"]]
+        return dressed(wanted, one, {name: value for name, value in shown.items() if name not in unsaid})
 
 
 def with_times(kept: Json, body: Json, before: Json | None = None) -> Json:

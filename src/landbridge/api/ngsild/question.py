@@ -94,7 +94,7 @@ def read_offset(text: str | None) -> int:
         return 0
     if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= LARGEST_OFFSET):
         raise InvalidQuery(
-            f"'{text[:20]}' is no number of entities.", where="offset", hint=f"Use 0 to {LARGEST_OFFSET}, or the Link."
+            f"'{text[:20]}' is no number to pass over.", where="offset", hint=f"Use 0 to {LARGEST_OFFSET}, or the Link."
         )
     return int(text)
 

@@ -7,7 +7,6 @@ NGSI-LD 5.16, 6.36 (`snapshots`), 6.37 (`snapshots/{snapshotId}`), 6.38 (`snapsh
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
@@ -17,11 +16,11 @@ from landbridge.api.ngsild.body import read_body
 from landbridge.api.ngsild.companion import trip_of
 from landbridge.api.ngsild.fault import NotSupported
 from landbridge.api.ngsild.filter import parse_q
+from landbridge.api.ngsild.kept import given_id, render_created, require_uri
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Served
 from landbridge.api.ngsild.parameter import JSON, Q, read_tenant, wanted_of
 from landbridge.api.ngsild.query_body import read_members
 from landbridge.api.ngsild.question import read_query
-from landbridge.api.ngsild.registration import given_id, named_id
 from landbridge.api.ngsild.subscription_body import pair, several, text, uri
 from landbridge.errors import Invalid, InvalidEntity, InvalidQuery
 from landbridge.federation.snapshot import Question, Snapshots
@@ -98,7 +97,7 @@ class SnapshotServer:
         questions = [self.question(ask, one, terms, tenant) for one in given]
         kept = {"snapshotQueries": given, **self.members(body, "snapshotQueries")}
         self.snapshots.create(ask.actor, tenant, id_, kept, questions)
-        return done(tenant, 201, {"Location": f"{SNAPSHOTS}/{quote(id_, safe=':')}"})
+        return render_created(SNAPSHOTS, tenant, id_)
 
     def question(self, ask: Ask, given: Any, terms: Terms, tenant: str) -> Question:
         """One query, read as that of a POST (5.2.23)."""
@@ -136,30 +135,30 @@ class SnapshotServer:
     def retrieve(self, ask: Ask) -> Response:
         """NGSI-LD 6.37.3.1, retrieve a snapshot's status."""
         tenant = read_tenant(ask.request, self.pool)
-        found = self.snapshots.get(ask.actor, tenant, named_id(ask.path["snapshotId"]))
+        found = self.snapshots.get(ask.actor, tenant, require_uri(ask.path["snapshotId"]))
         return Response(orjson.dumps(self.snapshots.show(found)), 200, None, JSON)
 
     def update(self, ask: Ask) -> Response:
         """NGSI-LD 6.37.3.2, update a snapshot's status."""
         body, _ = read_body(ask, self.contexts)
         tenant = read_tenant(ask.request, self.pool)
-        id_ = named_id(ask.path["snapshotId"])
+        id_ = require_uri(ask.path["snapshotId"])
         found = self.snapshots.update(ask.actor, tenant, id_, self.members(body))
         return Response(orjson.dumps(self.snapshots.show(found)), 200, None, JSON)
 
     def delete(self, ask: Ask) -> Response:
         """NGSI-LD 6.37.3.3, delete a snapshot."""
         tenant = read_tenant(ask.request, self.pool)
-        self.snapshots.delete(ask.actor, tenant, named_id(ask.path["snapshotId"]))
+        self.snapshots.delete(ask.actor, tenant, require_uri(ask.path["snapshotId"]))
         return done(tenant)
 
     def clone(self, ask: Ask) -> Response:
         """NGSI-LD 6.38.3.1, clone a snapshot."""
         body, _ = read_body(ask, self.contexts)
         tenant, id_ = read_tenant(ask.request, self.pool), given_id(body, "Snapshot")
-        source = self.snapshots.get(ask.actor, tenant, named_id(ask.path["snapshotId"]))
+        source = self.snapshots.get(ask.actor, tenant, require_uri(ask.path["snapshotId"]))
         self.snapshots.clone(ask.actor, tenant, source, id_, self.members(body))
-        return done(tenant, 201, {"Location": f"{SNAPSHOTS}/{quote(id_, safe=':')}"})
+        return render_created(SNAPSHOTS, tenant, id_)
 
     # -- the header
 
@@ -174,7 +173,7 @@ class SnapshotServer:
         if id_ is None:
             return served.perform(ask)
         tenant = read_tenant(ask.request, self.pool)
-        ask.request.state.room = self.snapshots.enter(ask.actor, tenant, named_id(id_))
+        ask.request.state.room = self.snapshots.enter(ask.actor, tenant, require_uri(id_))
         response = served.perform(ask)
         response.raw_headers = [(name, value) for name, value in response.raw_headers if name.lower() != TENANT_HEADER]
         response.headers[HEADER] = id_

@@ -3,16 +3,23 @@
 NGSI-LD 5.8, 6.10 (`subscriptions`), 6.11 (`subscriptions/{subscriptionId}`).
 """
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from landbridge.api.ngsild.answer import answer, done
+from landbridge.api.ngsild.answer import done
 from landbridge.api.ngsild.body import read_body
+from landbridge.api.ngsild.kept import (
+    dressed,
+    given_id,
+    read_window,
+    render_created,
+    render_one,
+    render_page,
+    require_uri,
+)
 from landbridge.api.ngsild.operation import ROOT, Ask, Operation, Served
 from landbridge.api.ngsild.parameter import (
     COUNT,
@@ -24,20 +31,17 @@ from landbridge.api.ngsild.parameter import (
     SYS_ATTRS,
     Wanted,
     named_tenant,
-    read_limit,
     read_tenant,
     read_wanted,
 )
-from landbridge.api.ngsild.question import read_offset
-from landbridge.api.ngsild.subscription_body import changed_body, new_body, uri
+from landbridge.api.ngsild.subscription_body import changed_body, new_body
 from landbridge.api.ngsild.subscription_sense import Json, endpoint_of
 from landbridge.api.ngsild.subscription_shown import show_subscription
-from landbridge.model.instant import format_instant
 from landbridge.model.subscription import Endpoint
 from landbridge.model.terms import Contexts
 from landbridge.pool.cabinet import Kept
 from landbridge.pool.pool import Pool
-from landbridge.pool.subscription import Subscriptions
+from landbridge.pool.subscription import subscriptions_of
 
 SUBSCRIPTIONS = ROOT + "/subscriptions"
 
@@ -88,7 +92,7 @@ class SubscriptionServer:
         self.pool = pool
         self.contexts = contexts
         self.telling = telling
-        self.subscriptions = Subscriptions(pool)
+        self.subscriptions = subscriptions_of(pool)
 
     def served(self) -> tuple[Served, ...]:
         return (
@@ -102,33 +106,29 @@ class SubscriptionServer:
     def create(self, ask: Ask) -> Response:
         """NGSI-LD 6.10.3.1, create a subscription."""
         body, terms = read_body(ask, self.contexts)
-        tenant, id_ = named_tenant(ask.request), given_id(body)
+        tenant, id_ = named_tenant(ask.request), given_id(body, "Subscription")
         kept = new_body(body, terms, self.contexts, tenant, id_)
         self.check(kept)
         self.subscriptions.create(ask.actor, tenant, id_, kept)
         self.telling.hurry()
-        return done(tenant, 201, {"Location": f"{SUBSCRIPTIONS}/{quote(id_, safe=':')}"})
+        return render_created(SUBSCRIPTIONS, tenant, id_)
 
     def query(self, ask: Ask) -> Response:
         """NGSI-LD 6.10.3.2, query subscriptions."""
         wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
-        counted = ask.given.get("count") == "true" or "count" in ask.given.get("options", "").split(",")
-        limit, offset = read_limit(ask.given.get("limit"), counted), read_offset(ask.given.get("offset"))
-        found, count = self.subscriptions.page(ask.actor, wanted.tenant, limit, offset)
-        headers = preferred(wanted) | ({"NGSILD-Results-Count": str(count)} if counted else {})
-        if links := page_links(ask.given, wanted.media, limit, offset, count):
-            headers["Link"] = links
-        return answer(wanted, [self.show(ask, wanted, one) for one in found], headers)
+        window = read_window(ask.given)
+        found, count = self.subscriptions.page(ask.actor, wanted.tenant, window.limit, window.offset)
+        return render_page(wanted, SUBSCRIPTIONS, window, [self.show(ask, wanted, one) for one in found], count)
 
     def retrieve(self, ask: Ask) -> Response:
         """NGSI-LD 6.11.3.1, retrieve a subscription."""
         wanted = read_wanted(ask, self.contexts, self.pool, JSON, JSON_LD)
-        found = self.subscriptions.get(ask.actor, wanted.tenant, subscription_id(ask.path))
-        return answer(wanted, self.show(ask, wanted, found), preferred(wanted))
+        found = self.subscriptions.get(ask.actor, wanted.tenant, require_uri(ask.path["subscriptionId"]))
+        return render_one(wanted, self.show(ask, wanted, found))
 
     def update(self, ask: Ask) -> Response:
         """NGSI-LD 6.11.3.2, update a subscription."""
-        id_ = subscription_id(ask.path)
+        id_ = require_uri(ask.path["subscriptionId"])
         body, terms = read_body(ask, self.contexts)
         tenant = read_tenant(ask.request, self.pool)
 
@@ -143,7 +143,7 @@ class SubscriptionServer:
 
     def delete(self, ask: Ask) -> Response:
         """NGSI-LD 6.11.3.3, delete a subscription; when this is answered, nothing is sent for it any more."""
-        tenant, id_ = read_tenant(ask.request, self.pool), subscription_id(ask.path)
+        tenant, id_ = read_tenant(ask.request, self.pool), require_uri(ask.path["subscriptionId"])
         commit = self.subscriptions.remove(ask.actor, tenant, id_)
         self.telling.forget(tenant, id_, commit)
         return done(tenant)
@@ -154,44 +154,5 @@ class SubscriptionServer:
     def show(self, ask: Ask, wanted: Wanted, one: Kept) -> Json:
         secrets = self.pool.policy.allows(ask.actor, "write")
         standing = self.telling.standing(wanted.tenant, one.id)
-        shown: Json = {"id": one.id} | show_subscription(
-            one.body, wanted.terms, self.contexts, wanted.tenant, standing, secrets=secrets
-        )
-        if wanted.rendering.system:
-            shown |= {"createdAt": format_instant(one.created), "modifiedAt": format_instant(one.modified)}
-        if wanted.rendering.context:
-            shown["@context"] = list(wanted.terms.contexts) or wanted.terms.document()
-        return shown
-
-
-def preferred(wanted: Wanted) -> dict[str, str]:
-    """Say that the version asked for was heeded: a subscription is the same in all of them (4.3.6.8, 6.3.6)."""
-    if wanted.version is None:
-        return {}
-    return {"Preference-Applied": f"ngsi-ld={wanted.version[0]}.{wanted.version[1]}"}
-
-
-def given_id(body: Json) -> str:
-    """The id of a new subscription: as given, or made here (NGSI-LD 5.8.1.4)."""
-    if "id" not in body:
-        return f"urn:ngsi-ld:Subscription:{uuid.uuid4()}"
-    return uri(body["id"], "id")
-
-
-def subscription_id(path: Mapping[str, str]) -> str:
-    """The id that the address names. Raises InvalidEntity where it is no URI."""
-    return uri(path["subscriptionId"], "id")
-
-
-def page_links(given: Mapping[str, str], media: str, limit: int, offset: int, count: int) -> str:
-    """The pages beside this one (NGSI-LD 6.3.10)."""
-    found = []
-    if offset > 0:
-        found.append(("prev", max(0, offset - limit)))
-    if offset + limit < count and limit:
-        found.append(("next", offset + limit))
-    others = {name: value for name, value in given.items() if name not in ("limit", "offset")}
-    return ", ".join(
-        f'<{SUBSCRIPTIONS}?{urlencode({**others, "limit": limit, "offset": at})}>;rel="{rel}";type="{media}"'
-        for rel, at in found
-    )
+        shown = show_subscription(one.body, wanted.terms, self.contexts, wanted.tenant, standing, secrets=secrets)
+        return dressed(wanted, one, shown)
