@@ -12,7 +12,7 @@ from pyld import jsonld
 from landbridge.errors import InvalidEntity
 from landbridge.model.entity import KINDS
 from landbridge.model.parser import parse_attributes, parse_entity
-from landbridge.model.renderer import Rendering, render, render_collection, render_feature
+from landbridge.model.renderer import Rendering, render, render_feature
 from landbridge.model.terms import CORE_FILES, CORE_URL, Terms, core_document, full_name
 
 DATA = Path(__file__).parents[1] / "data" / "smart_data_models"
@@ -143,10 +143,6 @@ def test_geojson() -> None:
         "@context": CORE_URL,
     }
     assert render_feature(document, Rendering(CORE, geometry="refArea"))["geometry"] is None
-    collection = render_collection([document, document], Rendering(CORE, context=True))
-    assert [collection["type"], len(collection["features"]), collection["@context"]] == [
-        "FeatureCollection", 2, CORE_URL]  # fmt: skip
-    assert "@context" not in collection["features"][0]
 
 
 def test_provenance_is_shown_as_times_only_and_only_where_asked() -> None:

@@ -9,18 +9,16 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from landbridge.federation.call import Asked, sent
-from landbridge.federation.line import Lines
 from landbridge.federation.offer import Offer, named_types, offer_of
-from landbridge.federation.registry import Registry
+from landbridge.federation.reached import Ways
 from landbridge.federation.trip import Trip
 from landbridge.governance.policy import Role
 from landbridge.model.query import Selector
-from landbridge.model.terms import Contexts
 from landbridge.pool.cabinet import Cabinet, Kept
-from landbridge.pool.pool import Actor, Pool
+from landbridge.pool.pool import Actor
 
 LOG = logging.getLogger("landbridge.federation")
 SHELF, SUBSCRIPTIONS = "relay", "subscription"
@@ -41,17 +39,6 @@ class Wanted(NamedTuple):
     watched: frozenset[str]
     copy: Body
     home: str | None
-
-
-class Ways(Protocol):
-    """What a reach has for this."""
-
-    pool: Pool
-    registry: Registry
-    lines: Lines
-    contexts: Contexts
-
-    def alias(self, tenant: str) -> str: ...
 
 
 class Relays:

@@ -24,7 +24,6 @@ Geometry = Mapping[str, Any]
 DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 MOST_POSITIONS = 200_000
 EARTH = 6_371_008.8  # metres, the mean radius
-WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 RELATIONS: Mapping[str, Callable[[BaseGeometry, BaseGeometry], bool]] = {  # target, reference
     "within": lambda target, reference: bool(shapely.within(target, reference)),

@@ -128,13 +128,6 @@ def geometry_of(document: Document, how: Rendering) -> Any:
     return None
 
 
-def render_collection(documents: Sequence[Document], how: Rendering) -> dict[str, Any]:
-    """Entities as a GeoJSON FeatureCollection (NGSI-LD 4.5.17); the context stands once."""
-    each = replace(how, context=False)
-    shown: dict[str, Any] = {"type": "FeatureCollection", "features": [render_feature(one, each) for one in documents]}
-    return shown | ({"@context": how.terms.document()} if how.context else {})
-
-
 def render_types(document: Document, terms: Terms) -> Any:
     types = [terms.compact(type_) for type_ in document["type"]]
     return types[0] if len(types) == 1 else types

@@ -29,12 +29,6 @@ def is_claim(instance: Mapping[str, object]) -> bool:
     return owner != API and instance.get("datasetId") == dataset_of(owner)
 
 
-def is_pin(instances: Sequence[Instance]) -> bool:
-    """Whether the default instance is a client's."""
-    default = instance_of(instances, None)
-    return default is not None and provenance(default).owner == API
-
-
 def choice(instances: Iterable[Instance], claims: Claims, rule: ClaimRule, now: int) -> Instance | None:
     """The claim that the rule chooses now, as a default instance; None where there is no claim."""
     said: dict[str, Instance] = {provenance(one).owner: one for one in instances if is_claim(one)}

@@ -16,7 +16,6 @@ from landbridge.sources.record_path import records_at
 
 WHOLE = 67_108_864  # bytes of a document that may be read at once: for its exact place of error, or a numbered path
 KEYS = 20
-Scalars = frozenset({"null", "boolean", "integer", "double", "number", "string"})
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ WORD = re.compile(r"[^\W\d][\w-]*(?![\w:.-])")
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:(?!\.\.)[^\s\"<>;|(),\x00-\x1f])+")
 PATTERN = re.compile(r"[^;|()\"\x00-\x1f]+")
 PLAIN_NAME = re.compile(rf"(?:{NAME.pattern})\Z")
-PLAIN_KEY = re.compile(rf"(?:{KEY.pattern})\Z")
 
 
 def parse_q(text: str, terms: Terms, expanded: frozenset[str] = frozenset()) -> Node:
