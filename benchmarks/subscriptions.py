@@ -22,9 +22,8 @@ from landbridge.api.ngsild.subscription_sense import understand
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.parser import parse_entity
 from landbridge.model.terms import Contexts
-from landbridge.pool import subscription as kept
 from landbridge.pool.pool import Pool
-from landbridge.pool.subscription import SINCE, Subscriptions
+from landbridge.pool.subscription import subscriptions_of
 from landbridge.publish.publisher import Publisher
 from landbridge.store.sqlite import SqliteStore, open_store
 
@@ -70,6 +69,7 @@ KINDS: dict[str, Kind] = {
 
 def subscribe(pool: Pool, kind: Kind, count: int) -> None:
     """Keep so many subscriptions, a few thousand in each commit."""
+    subscriptions = subscriptions_of(pool)
     for first in range(0, count, 5_000):
 
         def job(transaction: Any, first: int = first) -> None:
@@ -78,7 +78,7 @@ def subscribe(pool: Pool, kind: Kind, count: int) -> None:
                 members = {"entities": [{"type": "Lamp"}], **kind(number)}
                 told = {"id": id_, "type": "Subscription", "notification": ENDPOINT, **members}
                 body = new_body(told, CONTEXTS.core, CONTEXTS, "", id_)
-                kept.put(transaction, "", id_, None, {**body, SINCE: transaction.number})
+                subscriptions.put(transaction, "", id_, None, body)
 
         pool.store.write(job)
 
@@ -105,7 +105,10 @@ def single_writes(kind: Kind, count: int) -> None:
                 through.set()
 
         publisher = Publisher(
-            Subscriptions(pool), lambda tenant, id_, body: understand(tenant, id_, body, CONTEXTS), CONTEXTS.terms, call
+            subscriptions_of(pool),
+            lambda tenant, id_, body: understand(tenant, id_, body, CONTEXTS),
+            CONTEXTS.terms,
+            call,
         )
         publisher.start()
         try:
