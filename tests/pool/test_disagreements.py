@@ -1,5 +1,6 @@
 """Where sources disagree: stored intervals are those of all claims ever made, in any order, after any kill."""
 
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -165,6 +166,45 @@ def test_another_sources_run_under_way_keeps_its_mark() -> None:
         assert len(list(connection.execute("SELECT name FROM meta WHERE name LIKE 'disagree:b:%'"))) == 1
     heal(city.store, city.claims, ACTOR)
     assert len(told(city)) == 1
+    city.close()
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, done: Callable[[], object]) -> None:
+    """Have something happen once, between what a run reads for its disagreements and what it writes of them."""
+    compute, waiting = disagree.changed, [done]
+
+    def changed(*given: Any) -> Any:
+        found = list(compute(*given))
+        if waiting:
+            waiting.pop()()
+        return found
+
+    monkeypatch.setattr(disagree, "changed", changed)
+
+
+def test_two_runs_that_end_at_once_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    city = City(claims=rivals("a", "b"))
+    one, other = city.open("a"), city.open("b")
+    one.write([delivery([row("2020-01-01T00:00Z", 1)])])
+    other.write([delivery([row("2020-01-01T00:00Z", 2)])])
+    meanwhile(monkeypatch, other.finish)
+    assert one.finish().state == "done"
+    assert told(city) == [("urn:x:1", micro("2020-01-01T00:00Z"), None, (("a", 1), ("b", 2)))]
+    city.close()
+
+
+@pytest.mark.parametrize("mended", [1, 2])
+def test_what_was_read_before_another_run_ended_is_not_written_over_it(
+    mended: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = City(claims=rivals("a", "b"))
+    city.pull("b", [row("2020-01-01T00:00Z", 3 - mended)])
+    one = city.open("a")
+    one.write([delivery([row("2020-01-01T00:00Z", 1)])])
+    meanwhile(monkeypatch, lambda: city.pull("b", [row("2020-01-01T00:00Z", mended)]))
+    one.finish()
+    differ = [("urn:x:1", micro("2020-01-01T00:00Z"), None, (("a", 1), ("b", mended)))]
+    assert told(city) == (differ if mended != 1 else [])
     city.close()
 
 

@@ -3,7 +3,8 @@
 They follow the data at the end of a run, in a commit of their own. The data's commit leaves a mark of what it touched,
 and the mark goes with the commit of the intervals; so a kill in between leaves the mark, and whoever opens the next
 run of that source (or the pool) finds the intervals then. Being computed from everything each time, they are the same
-in whatever order the sources were pulled.
+in whatever order the sources were pulled; where two runs end at once, whoever writes second sees that the other has
+written since it read, and computes again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import numpy as np
 import orjson
 import polars as pl
@@ -29,13 +31,14 @@ from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
 MARK = "disagree:"
+SETTLED = "settled:"  # and a kind: the commit that last wrote its intervals
 WINDOW_ROWS = 1_000_000  # claims in memory together, at most about
 WINDOW_KEYS = 65_536
 MANY_PARTS = 64
 VALUE = r'^\{"type":"[A-Za-z]+","[A-Za-z]+":(-?[0-9][^,}]*|"(?:[^"\\]|\\.)*"|true|false)'
 Spot = tuple[int, tuple[str, ...]]  # kind, attributes
 Interval = tuple[int, int, int | None, str]  # key, since, until, what was said as JSON
-Change = tuple[str, list[int], list[Interval]]
+Change = tuple[str, Keys, list[Interval]]
 EMPTY: Keys = np.empty(0, np.int64)
 
 
@@ -127,20 +130,42 @@ def settle_kind(
     tenant, type_ = kind_named(store, kind)
     asked = {attribute: Asked(attribute, claims, tenant, type_) for attribute in spots}
     for window, wanted in windows(store, kind, spots):
-        changes = list(changed(store, kind, window, wanted, asked, claims))
-
-        def job(transaction: SqliteTransaction, changes: list[Change] = changes) -> None:
-            for attribute, old, rows in changes:
-                transaction.set_disagreements(old, attribute, rows)
-
-        if changes:
-            store.write(job, tenant=tenant, actor=actor.name)
+        while not settle_window(store, claims, actor, (tenant, kind), window, wanted, asked):
+            pass
 
     def unmark(transaction: SqliteTransaction) -> None:
         # a commit that came in between has put its own number there, and is not seen to yet
         transaction.connection.executemany("DELETE FROM meta WHERE name=? AND value=?", known)
 
     store.write(unmark, tenant=tenant, actor=actor.name)
+
+
+def settle_window(
+    store: SqliteStore,
+    claims: Claims,
+    actor: Actor,
+    of: tuple[str, int],
+    window: Keys,
+    wanted: Mapping[str, Keys],
+    asked: Mapping[str, Asked],
+) -> bool:
+    """Find anew what there is about a stretch of keys; False where another run has written meanwhile."""
+    tenant, kind = of
+    with store.reader() as connection:
+        before = reading.meta(connection, f"{SETTLED}{kind}")
+    changes = list(changed(store, kind, window, wanted, asked, claims))
+
+    def job(transaction: SqliteTransaction) -> bool:
+        connection = transaction.connection
+        if reading.meta(connection, f"{SETTLED}{kind}") != before:
+            return False
+        for attribute, keys, rows in changes:
+            old = common(keys, stored_keys(connection, attribute, int(window[0]), int(window[-1])))
+            transaction.set_disagreements(old.tolist(), attribute, rows)
+        transaction.put_meta(f"{SETTLED}{kind}", str(transaction.number))
+        return True
+
+    return store.write(job, tenant=tenant, actor=actor.name)
 
 
 def changed(
@@ -151,8 +176,7 @@ def changed(
     asked: Mapping[str, Asked],
     claims: Claims,
 ) -> Iterator[Change]:
-    """What is to change of a stretch of keys: attribute, keys whose intervals go, intervals that come."""
-    low, high = int(window[0]), int(window[-1])
+    """What holds of a stretch of keys: attribute, the keys that were looked at, and all of their intervals."""
     rivals = {attribute: one.rivals for attribute, one in asked.items() if len(one.rivals) > 1}
     doubts = doubtful(store, kind, rivals, window) if rivals else {}
     for attribute, keys in wanted.items():
@@ -161,9 +185,7 @@ def changed(
         for at in range(0, len(suspects), WINDOW_KEYS):
             some = suspects[at : at + WINDOW_KEYS]
             rows += found(claimed(store, kind, attribute, some, one.rivals), claims, one.rule)
-        old = common(keys, stored_keys(store, attribute, low, high)).tolist()
-        if rows or old:
-            yield attribute, old, rows
+        yield attribute, keys, rows
 
 
 def kind_named(store: SqliteStore, kind: int) -> tuple[str, str]:
@@ -172,14 +194,13 @@ def kind_named(store: SqliteStore, kind: int) -> tuple[str, str]:
     return str(tenant), str(type_)
 
 
-def stored_keys(store: SqliteStore, attribute: str, low: int, high: int) -> Keys:
+def stored_keys(connection: apsw.Connection, attribute: str, low: int, high: int) -> Keys:
     """The keys that have intervals."""
-    with store.reader() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT key FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=? ORDER BY key",
-            (low, high, attribute),
-        )
-        return np.array([key for (key,) in rows], np.int64)
+    rows = connection.execute(
+        "SELECT DISTINCT key FROM disagreement WHERE key BETWEEN ? AND ? AND attribute=? ORDER BY key",
+        (low, high, attribute),
+    )
+    return np.array([key for (key,) in rows], np.int64)
 
 
 def windows(store: SqliteStore, kind: int, spots: Mapping[str, Keys | None]) -> Iterator[tuple[Keys, dict[str, Keys]]]:
