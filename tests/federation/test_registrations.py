@@ -195,3 +195,16 @@ def test_each_tenant_is_a_source_of_its_own(api: Api) -> None:
     first, other = alias(), alias(**{"NGSILD-Tenant": "one"})
     assert first == alias() and other == alias(**{"NGSILD-Tenant": "one"}) and first != other
     assert "one" not in other
+
+
+def test_pages_of_registrations_name_their_neighbours_as_json_ld(api: Api) -> None:
+    for number in range(3):
+        registration = {"type": "ContextSourceRegistration", "endpoint": "http://other.example",
+                        "information": [{"entities": [{"type": "Building"}]}]}  # fmt: skip
+        assert api.post(REGISTRATIONS, registration | {"id": f"urn:r:{number}"}).status_code == 201
+    answer = api.get(f"{REGISTRATIONS}?type=Building&limit=1&offset=1&count=true")
+    assert [one["id"] for one in answer.json()] == ["urn:r:1"]
+    assert answer.headers["NGSILD-Results-Count"] == "3"
+    for rel, offset in (("prev", 0), ("next", 2)):
+        query = f"count=true&limit=1&offset={offset}&type=Building"
+        assert f'<{REGISTRATIONS}?{query}>; rel="{rel}"; type="application/ld+json"' in answer.headers["Link"]

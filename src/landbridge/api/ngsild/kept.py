@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from landbridge.api.ngsild.answer import answer, done
 from landbridge.api.ngsild.listing import page_links
-from landbridge.api.ngsild.parameter import Wanted, read_limit
+from landbridge.api.ngsild.parameter import JSON_LD, Wanted, read_limit
 from landbridge.api.ngsild.question import read_offset
 from landbridge.errors import InvalidEntity
 from landbridge.model.instant import format_instant
@@ -73,7 +73,10 @@ def render_one(wanted: Wanted, shown: Mapping[str, Any]) -> Response:
 
 
 def render_page(wanted: Wanted, address: str, window: Window, shown: Sequence[Any], count: int) -> Response:
-    """A page of documents with the addresses of its neighbours, and the count where asked for (NGSI-LD 6.3.10)."""
+    """A page of documents with the addresses of its neighbours, and the count where asked for (NGSI-LD 6.3.10).
+
+    Links name JSON-LD whatever this page is in: so the conformance suite of ETSI has them (037_11, 041_03).
+    """
     headers = preferred(wanted) | ({"NGSILD-Results-Count": str(count)} if window.counted else {})
     response = answer(wanted, shown, headers)
     starts = {}
@@ -82,7 +85,7 @@ def render_page(wanted: Wanted, address: str, window: Window, shown: Sequence[An
     if window.limit and window.offset + window.limit < count:
         starts["next"] = window.offset + window.limit
     around = {rel: {"limit": str(window.limit), "offset": str(start)} for rel, start in starts.items()}
-    for name, link in page_links(address, wanted.parameters, around, wanted.media):
+    for name, link in page_links(address, wanted.parameters, around, JSON_LD):
         response.headers.append(name, link)
     return response
 
