@@ -206,5 +206,5 @@ def test_pages_of_registrations_name_their_neighbours_as_json_ld(api: Api) -> No
     assert [one["id"] for one in answer.json()] == ["urn:r:1"]
     assert answer.headers["NGSILD-Results-Count"] == "3"
     for rel, offset in (("prev", 0), ("next", 2)):
-        query = f"count=true&limit=1&offset={offset}&type=Building"
+        query = f"type=Building&count=true&limit=1&offset={offset}"
         assert f'<{REGISTRATIONS}?{query}>; rel="{rel}"; type="application/ld+json"' in answer.headers["Link"]

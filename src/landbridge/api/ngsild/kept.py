@@ -75,7 +75,8 @@ def render_one(wanted: Wanted, shown: Mapping[str, Any]) -> Response:
 def render_page(wanted: Wanted, address: str, window: Window, shown: Sequence[Any], count: int) -> Response:
     """A page of documents with the addresses of its neighbours, and the count where asked for (NGSI-LD 6.3.10).
 
-    Links name JSON-LD whatever this page is in: so the conformance suite of ETSI has them (037_11, 041_03).
+    Links name JSON-LD whatever this page is in, and have the parameters as they were given with the place behind: so
+    the conformance suite of ETSI compares them (037_11, 041_03).
     """
     headers = preferred(wanted) | ({"NGSILD-Results-Count": str(count)} if window.counted else {})
     response = answer(wanted, shown, headers)
@@ -85,7 +86,8 @@ def render_page(wanted: Wanted, address: str, window: Window, shown: Sequence[An
     if window.limit and window.offset + window.limit < count:
         starts["next"] = window.offset + window.limit
     around = {rel: {"limit": str(window.limit), "offset": str(start)} for rel, start in starts.items()}
-    for name, link in page_links(address, wanted.parameters, around, JSON_LD):
+    others = {name: value for name, value in wanted.parameters.items() if name != "limit"}
+    for name, link in page_links(address, others, around, JSON_LD, in_order=False):
         response.headers.append(name, link)
     return response
 

@@ -93,16 +93,22 @@ class Listing:
         return found
 
 
-def page_links(path: str, given: Mapping[str, str], around: Mapping[str, Mapping[str, str]], media: str) -> Headers:
+def page_links(
+    path: str, given: Mapping[str, str], around: Mapping[str, Mapping[str, str]], media: str, *, in_order: bool = True
+) -> Headers:
     """The Link headers of the pages before and behind: the same parameters, but for the place where a page begins.
 
     `around`: "prev" and "next" to the parameters that say where. Everything is percent-encoded (RFC 3986), so that a
-    client can follow the address as it stands.
+    client can follow the address as it stands. `in_order`: the parameters by their names, not as they were given.
     """
     kept = {name: value for name, value in given.items() if name not in ("after", "before", "offset")}
-    queries = {rel: encoded({**kept, **place}) for rel, place in around.items()}
+    order = sorted if in_order else list
+    queries = {
+        rel: encoded({name: told[name] for name in order(told)})
+        for rel, told in ((rel, {**kept, **place}) for rel, place in around.items())
+    }
     return [("Link", f'<{path}?{query}>; rel="{rel}"; type="{media}"') for rel, query in queries.items()]
 
 
 def encoded(parameters: Mapping[str, str]) -> str:
-    return "&".join(f"{quote(name, safe='')}={quote(parameters[name], safe=UNCODED)}" for name in sorted(parameters))
+    return "&".join(f"{quote(name, safe='')}={quote(parameters[name], safe=UNCODED)}" for name in parameters)
