@@ -22,8 +22,7 @@ from landbridge.sources.rejected import RejectSpool
 from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
 
 DELIVERY_ROWS = 40_000  # rows of one commit, at least where there are so many
-MAPPED_ROWS, MAPPED_SIZE = 45_000, 8_388_608  # rows and bytes that are mapped together at most
-TRIMMED = 4  # of these, until what was freed is given back
+MAPPED_ROWS, MAPPED_SIZE = 45_000, 4_194_304  # rows and bytes that are mapped together at most
 AHEAD = 8  # batches that are read before the mapping's process is there
 Rows = tuple[str, pa.RecordBatch]  # a table's name, some of its rows with their numbers
 REJECTS = 5_000  # rejected rows of one commit
@@ -175,11 +174,10 @@ def together(arriving: Iterable[Rows]) -> Iterator[tuple[str, pa.Table]]:
 
 def pull_through(pull: Gathered, mapper: Mapper, arriving: Iterator[tuple[str, pa.Table]], tell: Tell) -> None:
     """Map batch after batch, then what looks over all of them."""
-    for number, (table, rows) in enumerate(arriving):
+    for table, rows in arriving:
         keep(pull, mapper.feed(table, rows))
         tell(pull.progress("reading"))
-        if number % TRIMMED == 0:
-            pa.default_memory_pool().release_unused()  # what was freed in between is given back
+        pa.default_memory_pool().release_unused()  # what was freed in between is given back
     keep(pull, mapper.finish())
     for dropped in mapper.dropped:
         pull.reject(dropped.reason, number=dropped.row)
