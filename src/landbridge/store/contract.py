@@ -65,7 +65,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recorded instance. `operation`: set, delete; `instance` is its JSON, None for a deletion."""
+    """One line of the journal.
+
+    `operation`: set (`instance` is its JSON), delete (the instance is gone since then), retract (the line that it
+    replaces never counted), clear (nothing that this series had before counts; `attribute` "@entity": of all), and of
+    "@entity" create, describe (`instance`: the entity's type, scope and expiresAt since then) and delete.
+    `replaces`: commit and ordinal of the line of which it takes the place.
+    """
 
     key: int
     attribute: str
@@ -75,6 +81,7 @@ class Entry:
     observed: int | None
     operation: str
     instance: str | None
+    replaces: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,4 +114,29 @@ CREATE TABLE delivered (
   PRIMARY KEY (shelf, tenant, subscription)) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, SECOND)
+THIRD = """
+-- Past: keys of entities that are no more, that have another key now, or that only history knows (`ended` null).
+-- `types` is JSON; times in microseconds. An entity that is made again has a new key, so an id may have many.
+CREATE TABLE past (
+  key INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, types TEXT NOT NULL, created INTEGER NOT NULL,
+  ended INTEGER);
+CREATE INDEX past_id ON past (tenant, id);
+
+-- A line of the journal may take the place of another one: of the commit and ordinal that it names.
+ALTER TABLE journal ADD COLUMN replaces_number INTEGER;
+ALTER TABLE journal ADD COLUMN replaces_ordinal INTEGER;
+CREATE INDEX journal_number ON journal (number);
+CREATE INDEX segment_number ON segment (number);
+
+-- Drained: up to which commit a type's table of the lake has the journal, as far as it is known here (the table itself
+-- knows it for certain). meta 'trimmed': the last commit of which the journal's lines may be in the lake alone.
+CREATE TABLE drained (type TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Manifests: files of the lake that a backfill wrote, named here in the commit that makes them count, until the
+-- type's table names them itself.
+CREATE TABLE manifest (
+  seq INTEGER PRIMARY KEY, type TEXT NOT NULL, source TEXT NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL,
+  files TEXT NOT NULL);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD)

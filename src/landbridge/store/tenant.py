@@ -14,5 +14,6 @@ def drop(connection: apsw.Connection, tenant: str) -> None:
         for table in BY_KEY:
             connection.execute(f"DELETE FROM {table} WHERE key BETWEEN ? AND ?", span)
         connection.execute("DELETE FROM segment WHERE kind=?", (num,))
-    connection.execute("DELETE FROM name WHERE tenant=?", (tenant,))
+    for table in ("name", "past"):
+        connection.execute(f"DELETE FROM {table} WHERE tenant=?", (tenant,))
     connection.execute("DELETE FROM kind WHERE tenant=?", (tenant,))

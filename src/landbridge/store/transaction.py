@@ -8,7 +8,7 @@ import apsw
 import orjson
 
 from landbridge.store.cell import cell
-from landbridge.store.change import Watch
+from landbridge.store.change import Watch, types_of
 from landbridge.store.contract import Entry, Kind, Row, Segment, Stored
 from landbridge.store.schema import KIND_BITS, SLOTS
 
@@ -205,9 +205,20 @@ class SqliteTransaction:
         )
 
     def delete(self, tenant: str, stored: Sequence[Stored]) -> None:
-        """Remove entities; their journal stays."""
+        """Remove entities; their journal stays, and the past knows their keys."""
         self.watch.deleted(tenant, stored)
+        self.bury(tenant, stored)
         self.forget(tenant, stored)
+
+    def bury(self, tenant: str, stored: Iterable[Stored]) -> None:
+        """Keep whose keys these were."""
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (old.key, tenant, old.id, orjson.dumps(types_of(old.doc)).decode(), old.created, self.recorded)
+                for old in stored
+            ),
+        )
 
     def forget(self, tenant: str, stored: Sequence[Stored]) -> None:
         for row in stored:
@@ -227,6 +238,7 @@ class SqliteTransaction:
         What bulk loads recorded of it stays in their segments, under the key that it had.
         """
         self.watch.moving(tenant, stored, row)
+        self.bury(tenant, [stored])
         self.forget(tenant, [stored])
         self.put_new(tenant, [row])
         for table in ("journal", "disagreement"):
@@ -235,11 +247,11 @@ class SqliteTransaction:
     def record(self, entries: Sequence[Entry]) -> None:
         """Add instances to the journal, a row each."""
         self.connection.executemany(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     entry.key, entry.attribute, self.number, entry.ordinal, entry.dataset, entry.owner,
-                    entry.observed, entry.operation, entry.instance,
+                    entry.observed, entry.operation, entry.instance, *(entry.replaces or (None, None)),
                 )
                 for entry in entries
             ),
