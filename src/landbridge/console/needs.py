@@ -26,6 +26,7 @@ from landbridge.model.answer import (
     TypeSummary,
 )
 from landbridge.model.query import Query
+from landbridge.model.temporal import Evolution, Evolutions, TemporalQuery
 
 if TYPE_CHECKING:  # the console is loaded without the writing side of the pool
     from landbridge.pool.dead_letter import DeadLetter
@@ -41,6 +42,8 @@ class Reading(Protocol):
     def series(
         self, actor: Actor, id: str, attribute: str, *, limit: int = 200, since: int | None = None, tenant: str = ""
     ) -> Sequence[Point]: ...
+    def evolution(self, actor: Actor, id: str, question: TemporalQuery) -> Evolution: ...
+    def evolutions(self, actor: Actor, question: TemporalQuery) -> Evolutions: ...
     def links(self, actor: Actor, id: str, *, limit: int = 100, tenant: str = "") -> Sequence[Link]: ...
     def disagreements(
         self,

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from landbridge.console import entity, find, letter, mapdata, moment, overview, quality, sign, source, stream
+from landbridge.console import entity, find, letter, mapdata, moment, overview, quality, series, sign, source, stream
 from landbridge.console.asset import ADDRESS, load_assets, serve_asset
 from landbridge.console.figure import number_text, plain, short_id
 from landbridge.console.language import Language, load_languages
@@ -94,6 +94,7 @@ def console_routes(console: Console) -> list[Route]:
         "/types": find.all_types,
         "/types/{type:path}": find.types,
         "/search": find.search,
+        "/series": series.series,
         "/sources": source.sources,
         "/sources/{name}": source.source,
         "/disagreements": quality.disagreements,
