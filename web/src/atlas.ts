@@ -2,11 +2,12 @@
 
 import maplibregl from "maplibre-gl";
 import type { GeoJSONSource, MapGeoJSONFeature, MapMouseEvent } from "maplibre-gl";
-import { Colouring, type Measure } from "./colouring";
+import { Colouring, type Instant, type Measure } from "./colouring";
 import type { Change } from "./live";
 import { readPalette, type Palette } from "./palette";
 import { picture } from "./picture";
 import { boxOf, fetchPlaces, isPoint, isSurface, middle, mostOf, type Box, type Place } from "./place";
+import { numberText, scaleOf } from "./scale";
 import { pointsOf, shapesOf, styleOf, type Sheet } from "./style";
 
 const MOST_IDS = 150; // changed entities asked for one by one; with more a layer is loaded again
@@ -33,6 +34,7 @@ export class Atlas {
   private readonly places = new Map<string, Map<string, Place>>(); // by type, then by id
   private readonly cut = new Set<string>();
   private shown = new Set<string>();
+  private instant: Instant | undefined;
   private chosen: Place | undefined;
   private readonly tip = document.createElement("div");
   private readonly calm = window.matchMedia("(prefers-reduced-motion: reduce)");
@@ -146,7 +148,24 @@ export class Atlas {
   }
 
   private all(type: string): Place[] {
-    return [...(this.places.get(type)?.values() ?? [])];
+    const found = [...(this.places.get(type)?.values() ?? [])];
+    return this.instant && type === this.measure?.type ? found.map((one) => this.then(one)) : found;
+  }
+
+  /** A place as it was at the moment that is shown. */
+  private then(one: Place): Place {
+    const value = this.instant?.values.get(one.properties.id) ?? null;
+    const properties = { ...one.properties, attribute: this.measure?.name, value, text: value === null ? "" : numberText(value), time: this.instant?.label };
+    return { ...one, properties: properties as Place["properties"] };
+  }
+
+  /** Show a moment of the past, coloured by the steps of `numbers`; undefined: what is known now. */
+  travel(instant: Instant | undefined, numbers: number[]): void {
+    this.instant = instant;
+    const scale = instant ? scaleOf(numbers) : undefined;
+    if (scale) this.colouring.scale = scale;
+    this.draw(instant !== undefined);
+    this.told.drawn();
   }
 
   private draw(keep = false): void {

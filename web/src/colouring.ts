@@ -9,6 +9,12 @@ export interface Measure {
   name: string;
 }
 
+/** A moment of the past: what each place said then, null where it said nothing. */
+export interface Instant {
+  label: string;
+  values: Map<string, number | null>;
+}
+
 type Dressed = Place["properties"] & { sign?: string; paint?: string };
 
 /** A colour laid thinly over the ground: mixed here, since a see-through fill shows the seams of its triangles. */

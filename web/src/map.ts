@@ -4,6 +4,7 @@ import "./map.css";
 import { Atlas } from "./atlas";
 import { showLegend } from "./legend";
 import { gathered, onChange, type Change } from "./live";
+import { Replay } from "./replay";
 
 const place = document.querySelector<HTMLElement>(".atlas");
 
@@ -13,6 +14,7 @@ class Screen {
   private readonly colour: HTMLSelectElement;
   private readonly cardPlace: HTMLElement;
   private readonly notice: HTMLElement;
+  private readonly replay: Replay;
   private opener: HTMLElement | null = null;
 
   constructor(private readonly place: HTMLElement) {
@@ -20,6 +22,13 @@ class Screen {
     this.colour = this.find("#colour");
     this.cardPlace = this.find(".card-place");
     this.notice = this.find(".notice");
+    this.replay = new Replay(this.find(".replay"), {
+      moved: (instant, numbers) => this.atlas.travel(instant, numbers),
+      noted: (day, hour) => {
+        this.note("day", day);
+        this.note("hour", hour);
+      },
+    });
     this.atlas = new Atlas(place, {
       chosen: (id) => void this.choose(id),
       moved: (view) => this.note("at", view),
@@ -43,6 +52,9 @@ class Screen {
     this.watch();
     this.tellMore();
     this.legend();
+    await this.replay.follow(this.measure(), this.atlas.colouring.newest);
+    const day = asked.get("day");
+    if (day) await this.replay.open(day, Number(asked.get("hour")) || 0);
     const entity = asked.get("entity");
     if (entity) await this.atlas.mark(entity, !asked.has("at"));
     this.place.dataset["ready"] = "";
@@ -80,6 +92,7 @@ class Screen {
     if (target === this.colour) {
       await this.atlas.colour(this.measure());
       this.note("colour", this.colour.value);
+      await this.replay.follow(this.measure(), this.atlas.colouring.newest);
     } else {
       const shown = this.shown();
       await this.atlas.show(shown);

@@ -13,7 +13,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from landbridge.console import entity, find, letter, mapdata, moment, overview, quality, series, sign, source, stream
+from landbridge.console import (
+    compare,
+    entity,
+    find,
+    letter,
+    mapdata,
+    moment,
+    overview,
+    quality,
+    replay,
+    series,
+    sign,
+    source,
+    stream,
+)
 from landbridge.console.asset import ADDRESS, load_assets, serve_asset
 from landbridge.console.figure import number_text, plain, short_id
 from landbridge.console.language import Language, load_languages
@@ -95,12 +109,14 @@ def console_routes(console: Console) -> list[Route]:
         "/types/{type:path}": find.types,
         "/search": find.search,
         "/series": series.series,
+        "/compare": compare.compare,
         "/sources": source.sources,
         "/sources/{name}": source.source,
         "/disagreements": quality.disagreements,
         "/rejects": quality.rejects,
         "/notifications": letter.letters,
         "/console/map.geojson": mapdata.map_features,
+        "/console/replay.json": replay.replay,
         "/console/card": entity.card,
     }
     return [
