@@ -64,8 +64,12 @@ def write(
     touched: disagree.Touched,
     delivery: Delivery,
     arranged: Arranged,
+    *,
+    journal: bool = True,
 ) -> pa.RecordBatch | None:
     """Bring a delivery's rows into state and journal; answers those that have to be written one by one.
+
+    `journal` false: history has the lines already, so only the state and what is touched change.
 
     These are the rows about entities of several types, or of another type than the row's: what rivals an attribute has
     depends on all of them.
@@ -83,7 +87,7 @@ def write(
     for kind, rows, located in found:
         keys, fresh = located.take_keys(transaction, kind, rows.ids)
         for entities, part in rows.parts:
-            Load(transaction, absorber, told, touched, kind, part, keys[entities], fresh[entities]).write()
+            Load(transaction, absorber, told, touched, kind, part, keys[entities], fresh[entities]).write(journal)
     rows = arranged.rows
     return rows.filter(pc.is_in(rows.column("id"), pa.array(odd, pa.string()))) if odd else None
 

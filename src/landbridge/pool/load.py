@@ -123,13 +123,15 @@ class Load:
 
     # -- the whole
 
-    def write(self) -> None:
-        """State, then journal."""
+    def write(self, journal: bool = True) -> None:
+        """State, then journal (unless history has the lines already)."""
         if self.fresh.any():
             self.insert(self.fresh, self.ids.to_list())
         if not self.fresh.all():
             self.merge(np.flatnonzero(~self.fresh))
-        self.journal()
+        if journal:
+            self.journal()
+        self.touch()
 
     # -- entities that are new
 
@@ -275,7 +277,6 @@ class Load:
                 continue
             by_time.setdefault(lines.rendered.plan.observed, []).append(number)
             self.told.past += len(lines.at) - int(lines.newest.sum())
-        self.touch()
         for numbers in by_time.values():
             self.add_segments(numbers)
 

@@ -133,10 +133,12 @@ CREATE INDEX segment_number ON segment (number);
 CREATE TABLE drained (type TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Manifests: files of the lake that a backfill wrote, named here in the commit that makes them count, until the
--- type's table names them itself.
+-- type's table names them itself (then `files` is null; the row stays). All lines of these files are of the commit
+-- `number`, which has none in the store's journal; they count since `recorded`, when the manifest was committed.
 CREATE TABLE manifest (
   seq INTEGER PRIMARY KEY, type TEXT NOT NULL, source TEXT NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL,
-  files TEXT NOT NULL);
+  recorded INTEGER NOT NULL, files TEXT);
+CREATE INDEX manifest_type ON manifest (type, seq);
 """
 
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD)
