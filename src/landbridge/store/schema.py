@@ -139,6 +139,16 @@ CREATE TABLE manifest (
   seq INTEGER PRIMARY KEY, type TEXT NOT NULL, source TEXT NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL,
   recorded INTEGER NOT NULL, files TEXT);
 CREATE INDEX manifest_type ON manifest (type, seq);
+
+-- Erased: what must not come back, by keyed hashes alone (see `pool.erased`). `of`: an entity, a source, or a source's
+-- column; `part`: an attribute of it, or a column's value (empty: all); `since`, `until` in microseconds (null: always).
+CREATE TABLE erased (
+  seq INTEGER PRIMARY KEY, scope TEXT NOT NULL, of BLOB NOT NULL, part BLOB NOT NULL, sketch INTEGER NOT NULL,
+  since INTEGER, until INTEGER, certificate TEXT NOT NULL);
+CREATE INDEX erased_of ON erased (of);
+
+-- Erasures under way, with what a restart needs to finish them; a row goes at the end of its erasure.
+CREATE TABLE erasure (certificate TEXT PRIMARY KEY, step TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 """
 
 MIGRATIONS: tuple[str, ...] = (FIRST, SECOND, THIRD)
