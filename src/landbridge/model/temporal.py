@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from landbridge.model.instant import parse_instant
 from landbridge.model.query import Query
 
 Relation = Literal["before", "after", "between"]
@@ -59,7 +60,8 @@ class TemporalQuery:
     `attributes`: only these (empty: all). `datasets`: only instances with these datasetIds ("" is the one without).
     `last`: of each series only so many, the newest. `as_of`: as the pool was known at that recorded time. `most`: how
     many instances of each series one answer holds; what is more is for the next page, which begins at `since` or, where
-    the newest come first, ends before `before`.
+    the newest come first, ends before `before`. `instance`: only the one of this commit and ordinal, or what has taken
+    its place since (see `Moment.name`).
     """
 
     query: Query
@@ -72,13 +74,16 @@ class TemporalQuery:
     most: int = 1_000
     since: int | None = None
     before: int | None = None
+    instance: tuple[int, int] | None = None
 
 
 class Moment(NamedTuple):
     """One instance of a series as history has it.
 
-    `instance`: the normalized member without provenance and without datasetId's neighbours; None: deleted then.
-    `number` and `ordinal` name it for ever (see `instance_id`). `time`: observed, else recorded.
+    `instance`: the normalized member without provenance and without datasetId's neighbours; None: deleted then, and
+    `kind` is what it had been, where that is known. `number` and `ordinal` are those of its line in the journal.
+    `time`: observed, else recorded. A line that takes the place of another one by a client's wish has that one's
+    instanceId and createdAt among the members of its instance, so both stay what they were (NGSI-LD 5.6.14).
     """
 
     time: int
@@ -89,6 +94,19 @@ class Moment(NamedTuple):
     owner: str
     dataset: str | None
     instance: Mapping[str, Any] | None
+    kind: str = "Property"
+
+    @property
+    def name(self) -> str:
+        """Its instanceId: that of the line which it took the place of first, else its own."""
+        given = (self.instance or {}).get("instanceId")
+        return given if isinstance(given, str) else instance_id(self.number, self.ordinal)
+
+    @property
+    def created(self) -> int:
+        """When it came in first; `recorded` is when it was changed last."""
+        given = (self.instance or {}).get("createdAt")
+        return parse_instant(given) if isinstance(given, str) else self.recorded
 
 
 class Bucket(NamedTuple):
@@ -105,7 +123,9 @@ class Evolution:
 
     `attrs`: its instances by stored name, in the order of time and then of commits (the newest last). `buckets`: in
     place of them, by stored name and method, where aggregates were asked for. `deleted`: when it went. `cut`: from the
-    first to the last time that this page holds, where a page could not hold all of it.
+    first to the last time that this page holds, where a page could not hold all of it. `scopes`: how its scopes came
+    about, as instances of a Property whose value is a list; None: it had none since then (NGSI-LD 4.5.6). `kinds`: of
+    each attribute that `buckets` has, what it is.
     """
 
     id: str
@@ -117,6 +137,8 @@ class Evolution:
     attrs: dict[str, list[Moment]] = field(default_factory=dict)
     buckets: dict[str, dict[str, list[Bucket]]] = field(default_factory=dict)
     cut: tuple[int, int] | None = None
+    scopes: list[Moment] = field(default_factory=list)
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
