@@ -31,6 +31,7 @@ SEALED = ("entityIdSealed", "entityTypeSealed")  # what an ngsildproof is about 
 META = ("unitCode", "observedAt", "expiresAt", "datasetId", "objectType", "valueType", *SEALED)
 PROVENANCE = "@"
 API = "api"  # the owner of what clients write
+HISTORY = "@api"  # the owner of what they write to history alone, which never was state
 NULL = "urn:ngsi-ld:null"  # the NGSI-LD Null: in an update, what has it is deleted (4.5.0)
 SIMPLE = "@simple"  # marks an instance of a simplified merge, whose kind is that of what is there
 SYSTEM = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId"})  # NGSI-LD 4.8: given, never taken

@@ -117,9 +117,10 @@ CREATE TABLE delivered (
 THIRD = """
 -- Past: keys of entities that are no more, that have another key now, or that only history knows (`ended` null).
 -- `types` is JSON; times in microseconds. An entity that is made again has a new key, so an id may have many.
+-- `cleared`: the commit that took its evolution away, where nothing of it was recorded since.
 CREATE TABLE past (
   key INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, types TEXT NOT NULL, created INTEGER NOT NULL,
-  ended INTEGER);
+  ended INTEGER, cleared INTEGER);
 CREATE INDEX past_id ON past (tenant, id);
 
 -- A line of the journal may take the place of another one: of the commit and ordinal that it names.

@@ -104,6 +104,11 @@ class SqliteTransaction:
         first = (kind.num << KIND_BITS) + start
         return range(first, first + count)
 
+    def spare_key(self, kind: Kind) -> int:
+        """A new key of a kind for what only history knows: it is no entity of it."""
+        place = self.connection.execute("UPDATE kind SET next = next + 1 WHERE num=? RETURNING next - 1", (kind.num,))
+        return (kind.num << KIND_BITS) + int(place.get)
+
     def insert(self, tenant: str, rows: Sequence[Row]) -> None:
         """Write new entities."""
         self.put_new(tenant, rows)
@@ -213,7 +218,7 @@ class SqliteTransaction:
     def bury(self, tenant: str, stored: Iterable[Stored]) -> None:
         """Keep whose keys these were."""
         self.connection.executemany(
-            "INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO past (key, tenant, id, types, created, ended) VALUES (?, ?, ?, ?, ?, ?)",
             (
                 (old.key, tenant, old.id, orjson.dumps(types_of(old.doc)).decode(), old.created, self.recorded)
                 for old in stored
