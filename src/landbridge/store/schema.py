@@ -130,8 +130,9 @@ CREATE INDEX journal_number ON journal (number);
 CREATE INDEX segment_number ON segment (number);
 
 -- Drained: up to which commit a type's table of the lake has the journal, as far as it is known here (the table itself
--- knows it for certain). meta 'trimmed': the last commit of which the journal's lines may be in the lake alone.
-CREATE TABLE drained (type TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+-- knows it for certain), and the last commit of which the journal's lines of this type may be in the lake alone.
+CREATE TABLE drained (
+  type TEXT PRIMARY KEY, number INTEGER NOT NULL, trimmed INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 
 -- Manifests: files of the lake that a backfill wrote, named here in the commit that makes them count, until the
 -- type's table names them itself (then `files` is null; the row stays). All lines of these files are of the commit
