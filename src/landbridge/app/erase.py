@@ -1,0 +1,97 @@
+"""Erasure wired to a city: how its mappings make keys, the files of its history, and what its pulls have on disk.
+
+Whoever opens a city for work finishes first what an erasure left that was killed.
+"""
+
+import contextlib
+import fcntl
+import shutil
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from landbridge.app.city import City
+from landbridge.app.entrance import OWNER
+from landbridge.errors import Failed
+from landbridge.model.column import RowPlan
+from landbridge.model.feed import KEY
+from landbridge.pool.erase import Eraser
+from landbridge.sources.mapping.rowhash import with_hashes
+
+ERASER = replace(OWNER, name="erasure")
+PATIENCE = 120.0  # seconds that a pull has to come to its next commit, where it ends by itself
+PART = 100_000
+PLANS = tuple(RowPlan((), observed_at=observed, scope=False, row=False) for observed in (False, True))
+
+
+def eraser_of(city: City) -> Eraser:
+    """What erases from a city's pool and its history."""
+    spool = city.operator.spool or city.settings.store.parent / "spool"
+    return Eraser(
+        city.pool.store,
+        city.claims,
+        ERASER,
+        keys=row_keys,
+        waiting=lambda: wait_for_pulls(spool),
+    )
+
+
+def row_keys(source: str, id_: str, times: Collection[int]) -> Collection[int]:
+    """The keys by which rows of an entity are known again, observed at these times or at none (DESIGN 4.11).
+
+    Where a mapping sets datasetIds of its own, the keys have these in them; they go with the source's next whole pull.
+    """
+    found: set[int] = set()
+    moments = sorted(times)
+    for plan in PLANS:
+        for at in range(0, max(len(moments), 1), PART):
+            some = moments[at : at + PART] if plan.observed_at else [0]
+            table = pa.table({"id": pa.array([id_] * len(some), pa.string())})
+            if plan.observed_at:
+                table = table.append_column("observedAt", pa.array(some, pa.timestamp("us", "UTC")))
+            found.update(with_hashes(table, plan).column(KEY).to_pylist())
+            if not plan.observed_at:
+                break
+    return found
+
+
+def wait_for_pulls(spool: Path, patience: float = PATIENCE) -> dict[str, int]:
+    """Wait until no pull holds rows on disk that it read before; what a kill left there goes. Raises Failed."""
+    held = {path for folder in folders(spool) for path in folder.iterdir() if path.is_dir()}
+    count = len(held)
+    end = time.monotonic() + patience
+    while held:
+        for folder in folders(spool):
+            with lock_of(folder) as free:
+                if free:
+                    for path in held & set(folder.iterdir()):
+                        shutil.rmtree(path, ignore_errors=True)
+        held = {path for path in held if path.exists()}
+        if held and time.monotonic() > end:
+            raise Failed(
+                "A pull that began before is still reading, and has rows on disk.",
+                where=str(next(iter(held))),
+                hint="Wait until it ends, or end it; then: landbridge erase --resume",
+            )
+        if held:
+            time.sleep(0.1)
+    return {"pulls that were waited for": count}
+
+
+def folders(spool: Path) -> list[Path]:
+    return [path for path in spool.iterdir() if path.is_dir()] if spool.is_dir() else []
+
+
+@contextlib.contextmanager
+def lock_of(folder: Path) -> Iterator[bool]:
+    """Whether nobody pulls the source whose rows wait in this folder; nobody does until this ends."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
