@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from landbridge.app.claims import claims_of
 from landbridge.app.entrance import LOOP, contexts_of, open_pool
 from landbridge.errors import Failed, LandbridgeError, Missing
 from landbridge.governance.policy import Actor
+from landbridge.history.lake import Lake
 from landbridge.model.answer import RunRecord
 from landbridge.model.claim import Claims
 from landbridge.model.terms import Contexts
@@ -65,6 +67,11 @@ class City:
             )
         return self.declarations[name]
 
+    @cached_property
+    def lake(self) -> Lake:
+        """Where the city's history lies."""
+        return Lake(str(self.settings.store.parent / "history"))
+
     def terms(self, **more: Any) -> run.Terms:
         """What this city adds to every pull."""
         operator = self.operator
@@ -73,6 +80,7 @@ class City:
             mark=hash_of(json.dumps(list(self.contexts.known.values()), sort_keys=True, default=str)),
             retries=operator.retries,
             retry_seconds=operator.retry_seconds,
+            history=self.lake,
             **more,
         )
 

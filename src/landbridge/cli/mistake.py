@@ -16,11 +16,12 @@ from shapely.geometry.base import BaseGeometry
 
 from landbridge.cli.preview import MappedRows, Preview, unset_variables
 from landbridge.cli.unit_code import resembling, units
-from landbridge.errors import InvalidSettings
+from landbridge.errors import InvalidSettings, LandbridgeError
 from landbridge.model.column import ValueColumn
 from landbridge.model.instant import EPOCH, MICROSECOND, format_instant
 from landbridge.settings import Settings
 from landbridge.sources.contract import Declaration
+from landbridge.sources.kind import find_kind
 
 DAY = 86_400_000_000
 NEAR = 0.02  # degrees around the district within which a point is no mistake: gates, piers, coarse outlines
@@ -48,6 +49,7 @@ def likely_mistakes(
 ) -> list[Finding]:
     """All findings of one source; `texts` are its mappings by name."""
     found = [*unset(declaration), *forgotten_zone(settings, declaration, texts), *rejected(declaration, preview)]
+    found += backfilled(declaration, preview)
     for part in preview.mapped:
         found += [*wrong_units(declaration, part), *future_times(declaration, part)]
         found += [*empty_attributes(declaration, part, preview), *misplaced(declaration, part, outline)]
@@ -64,6 +66,36 @@ def unset(declaration: Declaration) -> Iterator[Finding]:
             f"{declaration.name}/source.toml",
             f"Set {name} to try the source, too.",
         )
+
+
+def backfilled(declaration: Declaration, preview: Preview) -> Iterator[Finding]:
+    """A backfill of what is no past, or of what cannot take that way."""
+    if not declaration.backfill:
+        return
+    where = f"{declaration.name}/source.toml"
+    manner = manner_of(declaration)
+    if manner == "stream" or (manner == "incremental" and declaration.window != "all"):
+        text = "`backfill` is true, and the source brings only what is new."
+        yield Finding("error", declaration.name, text, where, "Leave it out.")
+    if declaration.null_remove:
+        text = "`backfill` is true, and so is `null_remove` for some attributes: these rows take the slower way."
+        yield Finding("warning", declaration.name, text, where, "Leave one of them out.")
+    for part in preview.mapped:
+        plan = part.plan
+        if not plan.observed_at and not any(attribute.observed_at for attribute in plan.attributes):
+            text = "`backfill` is true, and the mapping tells no observedAt: all that it says is of now."
+            yield Finding("warning", declaration.name, text, part.mapping, "Add  ... as observedAt  to the SELECT.")
+        elif any(attribute.dataset_id for attribute in plan.attributes):
+            text = "`backfill` is true, and the mapping sets datasetIds: its rows take the slower way."
+            yield Finding("warning", declaration.name, text, part.mapping, "Leave `backfill` out.")
+
+
+def manner_of(declaration: Declaration) -> str:
+    """How the source's rows come; "" where it cannot be opened, which is said elsewhere."""
+    try:
+        return find_kind(declaration.kind)(declaration).manner
+    except LandbridgeError:
+        return ""
 
 
 def forgotten_zone(settings: Settings, declaration: Declaration, texts: Mapping[str, str]) -> Iterator[Finding]:

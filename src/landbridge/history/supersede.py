@@ -41,7 +41,11 @@ def sought(frame: pl.DataFrame, earlier: Sequence[str], options: Mapping[str, st
     first, last = frame["entity"].min(), frame["entity"].max()
     return (
         pl.scan_parquet(list(earlier), storage_options=dict(options or {}))
-        .filter(pl.col("time").is_between(low, high), pl.col("entity").is_between(first, last), pl.col("timed"))
+        .filter(
+            pl.col("time").is_between(pl.lit(low), pl.lit(high)),
+            pl.col("entity").is_between(pl.lit(first), pl.lit(last)),
+            pl.col("timed"),
+        )
         .select(*KEY, *PLACE)
         .join(frame.lazy().select(KEY).unique(), on=KEY, how="semi", nulls_equal=True)
         .sort(*PLACE)

@@ -28,6 +28,7 @@ class SourceFacts:
     gone_share: float = 0.5
     null_remove: frozenset[str] = frozenset()
     never_store: frozenset[str] = frozenset()
+    backfill: bool = False  # its past goes straight to the files of history
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landbridge.errors import InvalidMapping
 from landbridge.model.feed import HASH, KEY, Delivery
 from landbridge.pool import disagree
 from landbridge.pool.absorb import Absorber
 from landbridge.pool.load import Flags, Ints, Load, Part
 from landbridge.pool.phrase import AttributePlan
+from landbridge.pool.single import Writing, spoken_rows
 from landbridge.pool.told import Told
 from landbridge.store.contract import Kind
 from landbridge.store.schema import KIND_BITS
@@ -90,6 +92,34 @@ def write(
             Load(transaction, absorber, told, touched, kind, part, keys[entities], fresh[entities]).write(journal)
     rows = arranged.rows
     return rows.filter(pc.is_in(rows.column("id"), pa.array(odd, pa.string()))) if odd else None
+
+
+def write_singly(
+    transaction: SqliteTransaction,
+    absorber: Absorber,
+    told: Told,
+    touched: disagree.Touched,
+    delivery: Delivery,
+    rows: pa.RecordBatch,
+    plans: tuple[AttributePlan, ...],
+) -> None:
+    """Bring rows into state and journal one by one; raises InvalidMapping for a datasetId that rivals rule out."""
+    spoken = list(spoken_rows(delivery, rows, plans))
+    refuse_datasets(absorber, {row.type for row in spoken}, delivery.mapping, plans)
+    writing = Writing(transaction, absorber, told)
+    writing.write(spoken, [plan.value.name for plan in plans])
+    touched.add_drafts(absorber, writing)
+
+
+def refuse_datasets(absorber: Absorber, types: set[str], mapping: str, plans: tuple[AttributePlan, ...]) -> None:
+    """An attribute with rivals has one instance a source; a mapping cannot have more of its own."""
+    for plan in plans:
+        if plan.dataset is not None and any(absorber.standing((type_,), plan.value.name).rivals for type_ in types):
+            raise InvalidMapping(
+                f"The mapping sets '{plan.dataset}', and other sources map '{plan.value.name}' too.",
+                where=mapping,
+                hint="Leave the datasetId out: each source's claim has its own.",
+            )
 
 
 def saying(rows: pa.RecordBatch, plans: tuple[AttributePlan, ...]) -> pa.Array:

@@ -11,12 +11,14 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import apsw
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from landbridge.errors import InvalidMapping, LandbridgeError
+from landbridge.errors import Failed, LandbridgeError, Unreachable
 from landbridge.governance.policy import Actor
+from landbridge.history.backfill import Stage
 from landbridge.model.answer import RunRecord
 from landbridge.model.block import Block
 from landbridge.model.claim import Claims
@@ -25,12 +27,14 @@ from landbridge.model.feed import HASH, KEY, ROW, Counts, Delivery, SourceFacts
 from landbridge.pool import bulk, disagree
 from landbridge.pool import withdraw as withdrawal
 from landbridge.pool.absorb import Absorber
+from landbridge.pool.backfill import Backfill
+from landbridge.pool.erased import erased_of
+from landbridge.pool.left_out import LeftOut
 from landbridge.pool.phrase import AttributePlan, attribute_plans
 from landbridge.pool.seen import Recent, Seen, Sifted, pack
-from landbridge.pool.single import Writing, spoken_rows
 from landbridge.pool.told import Told
-from landbridge.store import raw, reading
-from landbridge.store.sqlite import SqliteStore
+from landbridge.store import manifest, raw, reading
+from landbridge.store.sqlite import SqliteStore, Stamp
 from landbridge.store.transaction import SqliteTransaction
 
 FEW = 128  # rows below which writing them one by one is quicker
@@ -79,14 +83,18 @@ class Ingest:
     record: RunRecord = field(init=False)
     last: Mapping[str, Any] | None = field(init=False)
     settled: int = field(init=False)  # when a stream's disagreements were last found
+    left_out: LeftOut = field(init=False)  # what was erased and does not come back
     touched: disagree.Touched = field(default_factory=disagree.Touched)
     differing: list[str] = field(default_factory=list)
     planned: dict[RowPlan, tuple[AttributePlan, ...]] = field(default_factory=dict)
+    backfill: Backfill | None = None
     underway: Underway | None = None
     before: Counts | None = None  # what the last settled commit did
 
     def __post_init__(self) -> None:
         self.last, self.settled = self.cursor, self.started
+        with self.store.reader() as connection:
+            self.left_out = LeftOut(self.source, erased_of(connection))
         self.record = RunRecord(
             self.source.name, self.number, self.started, None, "running", None, 0, 0, 0, 0, 0, 0, 0, 0, 0
         )
@@ -134,9 +142,14 @@ class Ingest:
 
     def send(self, deliveries: Sequence[Delivery], cursor: Mapping[str, Any] | None) -> Counts:
         """Prepare these rows, wait for the commit before, and give the store this one, where there is any."""
+        deliveries = self.without_erased(deliveries)
         prepared, sifted = self.sift(deliveries)
         counts = self.counts(deliveries, sifted)
         blocks = [block for one in prepared for block in self.blocks(one)]
+        if self.backfill is not None and (prepared or self.backfill.round is not None):
+            if all(bulk.fits(one.rows, one.plans) for one in prepared):
+                return self.set_aside(self.backfill, deliveries, prepared, blocks, counts)
+            self.turn(self.backfill)  # what columns cannot say takes the ordinary way, after what was set aside
         self.before = self.settle()
         rejects = any(delivery.rejects or delivery.replayed for delivery in deliveries)
         if prepared or rejects or cursor is not None:
@@ -145,11 +158,79 @@ class Ingest:
             self.add_up(deliveries, counts)
         return counts
 
+    def set_aside(
+        self,
+        backfill: Backfill,
+        deliveries: Sequence[Delivery],
+        prepared: list[Prepared],
+        blocks: list[Block],
+        counts: Counts,
+    ) -> Counts:
+        """Put a delivery of a backfill into files, and what is kept beside it under the mark that it does not count."""
+        self.settle()
+        keys, hashes = (joined([numbers(one.rows, name) for one in prepared]) for name in (KEY, HASH))
+        backfill.open(self.memory.parts if isinstance(self.memory, Seen) else 0)
+        self.store.tend(lambda transaction: self.keep(transaction, deliveries, blocks, keys, hashes))
+        self.remember(keys, hashes)
+        again = bool(counts.conflicting)
+        lines = sum(backfill.take(one.delivery, one.rows, one.plans, again) for one in prepared)
+        counts = replace(counts, instances=lines)
+        self.add_up(deliveries, counts)
+        self.before = counts
+        if backfill.full:
+            self.turn(backfill)
+        return counts
+
+    def turn(self, backfill: Backfill) -> None:
+        """Let what was set aside count, in one commit: files, rows, hashes, and the state of what stands."""
+
+        def job(transaction: SqliteTransaction) -> tuple[Told, disagree.Touched]:
+            self.require_current(transaction.connection)
+            told, touched = Told(), disagree.Touched()
+            backfill.turn(transaction, self.absorber(transaction), told, touched)
+            if announcement := told.announcement():
+                transaction.announce(announcement)
+            touched.mark(transaction)
+            return told, touched
+
+        if backfill.round is None:
+            return
+        told, touched = self.store.queue(job, self.stamp).result()
+        self.touched.join(touched)
+        entities, instances = self.record.entities + told.entities, self.record.instances + told.instances
+        self.record = replace(self.record, entities=entities, instances=instances)
+        backfill.publish()
+
     def keep_up(self) -> None:
         """Find a stream's disagreements now and then, as its run may have no end."""
         if self.source.manner != "whole" and self.touched.parts and self.store.clock() - self.settled > SETTLE:
             disagree.settle(self.store, self.claims, self.touched, self.actor)
             self.settled = self.store.clock()
+
+    def without_erased(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """The deliveries without what was erased; what they speak of is there all the same."""
+        if self.present is not None:
+            for delivery in deliveries:
+                if delivery.rows.num_rows:
+                    self.present.add(delivery)
+        with self.store.reader() as connection:
+            self.require_current(connection, anew=self.source.manner != "whole")
+        return [self.left_out.of(delivery) for delivery in deliveries]
+
+    def require_current(self, connection: apsw.Connection, *, anew: bool = False) -> None:
+        """See that what is left out is all that was erased by now, so that nothing of it comes back on its way.
+
+        A whole pull ends where more was erased meanwhile, for it remembers rows of before; a stream goes on `anew`.
+        """
+        now = erased_of(connection)
+        if now is self.left_out.erased or now.entries == self.left_out.erased.entries:
+            return
+        if anew:
+            self.left_out = LeftOut(self.source, now, self.left_out.count)
+        elif self.source.manner == "whole":
+            raise Failed("Something was erased while the source was pulled.", hint="Pull it again.")
+        else:
+            raise Unreachable("Something is erased just now.", hint="It is tried again in a moment.")
 
     def sift(self, deliveries: Sequence[Delivery]) -> tuple[list[Prepared], list[Sifted]]:
         """Leave out the rows that say nothing new."""
@@ -157,8 +238,6 @@ class Ingest:
         for delivery in deliveries:
             if not delivery.rows.num_rows:
                 continue
-            if self.present is not None:
-                self.present.add(delivery)
             keys, hashes = (numbers(delivery.rows, name) for name in (KEY, HASH))
             strict = isinstance(self.memory, Seen) or delivery.plan.observed_at
             sifted = self.memory.sift(keys, hashes, strict=strict)
@@ -168,7 +247,8 @@ class Ingest:
             if rows.num_rows:
                 plans = self.plans(delivery)
                 many = rows.num_rows > FEW and bulk.fits(rows, plans)
-                prepared.append(Prepared(delivery, rows, plans, bulk.arrange(rows, plans) if many else None))
+                arranged = bulk.arrange(rows, plans) if many and self.backfill is None else None
+                prepared.append(Prepared(delivery, rows, plans, arranged))
         return prepared, found
 
     def plans(self, delivery: Delivery) -> tuple[AttributePlan, ...]:
@@ -210,6 +290,7 @@ class Ingest:
         hashes = joined([numbers(one.rows, HASH) for one in prepared])
 
         def job(transaction: SqliteTransaction) -> tuple[int, Told, disagree.Touched]:
+            self.require_current(transaction.connection)
             told, touched = self.change(transaction, prepared)
             self.keep(transaction, deliveries, blocks, keys, hashes)
             if cursor is not None:
@@ -219,40 +300,30 @@ class Ingest:
             touched.mark(transaction)
             return transaction.number, told, touched
 
-        stamp = (self.source.tenant, self.actor.name, self.actor.request, self.source.name, self.number)
-        return Underway(self.store.queue(job, stamp), deliveries, counts, keys, hashes, cursor)
+        return Underway(self.store.queue(job, self.stamp), deliveries, counts, keys, hashes, cursor)
+
+    @property
+    def stamp(self) -> Stamp:
+        """What stands on this run's commits."""
+        return self.source.tenant, self.actor.name, self.actor.request, self.source.name, self.number
 
     def change(self, transaction: SqliteTransaction, prepared: list[Prepared]) -> tuple[Told, disagree.Touched]:
         """Bring rows into state and journal, by the column where there are many."""
         told, touched = Told(), disagree.Touched()
-        absorber = Absorber(
-            self.source.name, self.number, transaction.number, transaction.recorded, self.claims, self.source.tenant
-        )
+        absorber = self.absorber(transaction)
         for one in prepared:
             rows: pa.RecordBatch | None = one.rows
             if one.arranged is not None:
                 rows = bulk.write(transaction, absorber, told, touched, one.delivery, one.arranged)
-            if rows is None or not rows.num_rows:
-                continue
-            spoken = list(spoken_rows(one.delivery, rows, one.plans))
-            self.refuse_datasets(absorber, {row.type for row in spoken}, one)
-            writing = Writing(transaction, absorber, told)
-            writing.write(spoken, [plan.value.name for plan in one.plans])
-            touched.add_drafts(absorber, writing)
+            if rows is not None and rows.num_rows:
+                bulk.write_singly(transaction, absorber, told, touched, one.delivery, rows, one.plans)
         return told, touched
 
-    def refuse_datasets(self, absorber: Absorber, types: set[str], prepared: Prepared) -> None:
-        """An attribute with rivals has one instance a source; a mapping cannot have more of its own."""
-        for plan in prepared.plans:
-            if plan.dataset is None:
-                continue
-            for type_ in types:
-                if absorber.standing((type_,), plan.value.name).rivals:
-                    raise InvalidMapping(
-                        f"The mapping sets '{plan.dataset}', and other sources map '{plan.value.name}' of {type_} too.",
-                        where=prepared.delivery.mapping,
-                        hint="Leave the datasetId out: each source's claim has its own.",
-                    )
+    def absorber(self, transaction: SqliteTransaction) -> Absorber:
+        """What puts this run's items into documents, in one commit."""
+        return Absorber(
+            self.source.name, self.number, transaction.number, transaction.recorded, self.claims, self.source.tenant
+        )
 
     def blocks(self, prepared: Prepared) -> list[Block]:
         """The source rows behind the rows that are written: as the source has them packed, where it has just these."""
@@ -262,6 +333,7 @@ class Ingest:
         found = prepared.rows.column(ROW).drop_null().to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         if not (found[1:] > found[:-1]).all():
             found = np.unique(found)
+        found = self.left_out.kept(found)
         mapping, left = prepared.delivery.mapping, pa.array(found)
         blocks, left = ([], left) if source.ready is None else source.ready(left, mapping)
         wanted: list[int] = left.to_pylist()
@@ -336,6 +408,7 @@ class Ingest:
             rejected=record.rejected + sum(len(delivery.rejects) for delivery in deliveries),
             entities=record.entities + counts.entities,
             instances=record.instances + counts.instances,
+            erased=self.left_out.count,
         )
 
     # -- the end
@@ -356,6 +429,7 @@ class Ingest:
         """
         with suppress(LandbridgeError) if state == "failed" else nullcontext():
             self.settle()
+            self.end_backfill(state != "failed")
         whole = state == "done" and self.source.manner == "whole"
         notes, gone = [*notes], 0
         if whole and self.present is not None and self.memory_gone():
@@ -374,6 +448,13 @@ class Ingest:
             rows=self.record.rows if rows is None else rows,
         )  # fmt: skip
         return self.close(whole and state == "done")
+
+    def end_backfill(self, good: bool) -> None:
+        """Let what a backfill set aside count; after a failure take it away."""
+        if self.backfill is not None and good:
+            self.turn(self.backfill)
+        elif self.backfill is not None:
+            self.backfill.take_back()
 
     def withdraw(self, present: withdrawal.Present) -> tuple[int, str | None]:
         return withdrawal.withdraw(self.store, self.claims, self.source, self.actor, self.number, present, self.touched)
@@ -415,15 +496,23 @@ def joined(parts: Sequence[Any]) -> Any:
 
 
 def open_ingest(
-    store: SqliteStore, claims: Claims, source: SourceFacts, *, actor: Actor, fingerprint: str | None = None
+    store: SqliteStore,
+    claims: Claims,
+    source: SourceFacts,
+    *,
+    actor: Actor,
+    fingerprint: str | None = None,
+    history: Any = None,
 ) -> Ingest:
     """Begin a run of a source: count it, recall where the run before left and what it had sent.
 
-    Disagreements that a killed run left undone are found first.
+    Disagreements that a killed run left undone are found first, and what a killed backfill left is taken away.
+    `history`: where a source that declares `backfill` puts its lines.
     """
     disagree.heal(store, claims, actor, source.name)
 
     def job(transaction: SqliteTransaction) -> tuple[int, int]:
+        manifest.take_back(transaction, source.name)
         number = transaction.next_run(source.name)
         record = RunRecord(source.name, number, transaction.recorded, None, "running", None, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         transaction.save_run(source.name, number, orjson.dumps(record).decode())
@@ -437,6 +526,7 @@ def open_ingest(
         memory = Seen(number, parts) if whole else Recent.of(number, parts)
     present = withdrawal.Present() if whole and source.gone == "end" else None
     known = orjson.loads(cursor) if cursor else None
-    return Ingest(
-        store, claims, source, actor, number, started, known, before, fingerprint, memory, present
-    )  # fmt: skip
+    made = Ingest(store, claims, source, actor, number, started, known, before, fingerprint, memory, present)
+    if source.backfill and whole and history is not None:
+        made.backfill = Backfill(store, Stage(store, history), claims, source, number, made.stamp)
+    return made

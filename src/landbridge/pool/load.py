@@ -84,6 +84,16 @@ class Part:
             self.ordered[time] = self.order(np.arange(len(spoken)), rendered.observed)
         return self.ordered[time]
 
+    def said_by(self, some: list[Lines]) -> tuple[Ints, Ints]:
+        """The rows that say any of these attributes (which share their time), by entity and time."""
+        longest = max(some, key=lambda lines: len(lines.at))
+        group, at = longest.group, longest.at
+        if len(at) < len(self.group):
+            every = np.unique(np.concatenate([lines.at for lines in some]))
+            if len(every) > len(at):
+                group, at, *_ = self.order(every, longest.rendered.observed)
+        return group, at
+
     def order(self, at: Ints, times: pl.Series | None) -> Order:
         """The order of these rows by entity and time."""
         group = self.group[at]
@@ -297,12 +307,7 @@ class Load:
 
     def in_key_order(self, some: list[Lines]) -> tuple[Ints, Ints]:
         """The rows that say any of these, by the keys of their entities and by time."""
-        longest = max(some, key=lambda lines: len(lines.at))
-        group, at = longest.group, longest.at
-        if len(at) < len(self.group):
-            every = np.unique(np.concatenate([lines.at for lines in some]))
-            if len(every) > len(at):
-                group, at, *_ = self.part.order(every, longest.rendered.observed)
+        group, at = self.part.said_by(some)
         keys = self.keys[group]
         if (keys[1:] < keys[:-1]).any():
             order = np.argsort(keys, kind="stable")

@@ -76,6 +76,7 @@ class Declaration:
     gone_share: float = 0.5
     reject_share: float = 0.5
     window: str = "batch"  # "all": an incremental source whose mapping looks over everything it pulled
+    backfill: bool = False  # its past goes straight to the files of history
     null_remove: tuple[str, ...] = ()  # attributes that a NULL removes
     never_store: tuple[str, ...] = ()  # source columns that are never kept, not even raw or in rejects
     time_zone: str = "UTC"

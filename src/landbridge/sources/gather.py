@@ -22,6 +22,7 @@ from landbridge.sources.rejected import RejectSpool
 from landbridge.sources.spool import MappedSpool, Mark, Numbering, RowSpool, numbered
 
 DELIVERY_ROWS = 40_000  # rows of one commit, at least where there are so many
+BACKFILL_ROWS = 250_000  # rows that a backfill puts into one file
 MAPPED_ROWS, MAPPED_SIZE = 45_000, 4_194_304  # rows and bytes that are mapped together at most
 AHEAD = 8  # batches that are read before the mapping's process is there
 Rows = tuple[str, pa.RecordBatch]  # a table's name, some of its rows with their numbers
@@ -234,9 +235,9 @@ def described(result: Mapping[str, Any]) -> str:
 
 
 def deliveries(pull: Gathered, expand: Expand) -> Iterator[tuple[Delivery, ...]]:
-    """The judged pull as the pool takes it, a commit's worth at a time, rejects among the rows."""
+    """The judged pull as the pool takes it, a commit's (or a file's) worth at a time, rejects among the rows."""
     raw, rejects, read = pull.rows.raw(), reject_parts(pull), pull.read
-    for chunk in pull.mapped.chunks(DELIVERY_ROWS):
+    for chunk in pull.mapped.chunks(BACKFILL_ROWS if pull.declaration.backfill else DELIVERY_ROWS):
         yield (
             Delivery(
                 chunk.plan, chunk.rows, raw, chunk.mapping, next(rejects, ()), read=read, expand=expand,

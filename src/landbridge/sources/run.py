@@ -55,6 +55,7 @@ LONGEST_PAUSE = 300.0  # seconds between two tries
 REPLAYED = 5_000  # rejected rows that are mapped again in one commit
 FAILED_REJECTS = 10  # commits' worth of rejected rows that a failed pull keeps, so that its mapping can be mended
 Actor = Any  # an actor of `governance`, which a source's part must not see: it is only passed on
+History = Any  # the lake of `history`, likewise
 
 
 def as_written(name: str) -> str:
@@ -69,7 +70,7 @@ class Terms:
     `expand`: the mapping's name of an attribute or type to its stored name. `mark`: a text that changes when `expand`
     comes to mean something else. `spool`: the folder for what waits. `again`: map everything, changed or not.
     `committed`: told the source's name after each commit. `opened`: told the source's name and the opened source when
-    a run begins, so that what is pushed finds its way to it.
+    a run begins, so that what is pushed finds its way to it. `history`: where a backfill puts its files.
     """
 
     expand: Expand = as_written
@@ -80,6 +81,7 @@ class Terms:
     again: bool = False
     committed: Callable[[str], None] = lambda name: None
     opened: Callable[[str, Source], None] = lambda name, source: None
+    history: History = None
 
 
 def pull(
@@ -150,6 +152,12 @@ class Run:
                 where=f"{declaration.name}/source.toml",
                 hint="Map each message alone, and make what looks over several a source of kind 'derived'.",
             )
+        if declaration.backfill and (self.source.manner == "stream" or self.grows):
+            raise InvalidSettings(
+                "`backfill` is true, and the source brings only what is new.",
+                where=f"{declaration.name}/source.toml",
+                hint="Leave it out: what comes piece by piece goes through the store.",
+            )
         self.mark = fingerprint(declaration, self.terms.mark)
         self.terms.opened(declaration.name, self.source)
 
@@ -167,8 +175,9 @@ class Run:
             with self.pool.asked(self.actor, "operate", "pull sources", self.declaration.name):
                 known = facts(self.declaration, manner)
                 self.ingest = open_ingest(
-                    self.pool.store, self.pool.claims, known, actor=self.actor, fingerprint=self.mark
-                )
+                    self.pool.store, self.pool.claims, known, actor=self.actor, fingerprint=self.mark,
+                    history=self.terms.history,
+                )  # fmt: skip
         return self.ingest
 
     def end(self, ingest: Ingest, **how: Any) -> RunRecord:
@@ -442,6 +451,7 @@ def facts(declaration: Declaration, manner: str) -> SourceFacts:
         declaration.gone_share,
         frozenset(declaration.null_remove),
         frozenset(declaration.never_store),
+        declaration.backfill,
     )
 
 
