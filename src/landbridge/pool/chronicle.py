@@ -14,8 +14,10 @@ from landbridge.errors import Missing
 from landbridge.governance.policy import Actor
 from landbridge.model.entity import HISTORY, Instance, deletes, without_provenance
 from landbridge.model.instant import format_instant, parse_instant
-from landbridge.model.temporal import ENTITY, Evolution, Moment
+from landbridge.model.query import Query
+from landbridge.model.temporal import ENTITY, Evolution, Moment, TemporalQuery, instance_id
 from landbridge.pool.alter import union
+from landbridge.pool.erased import erased_of
 from landbridge.store import past
 from landbridge.store.change import types_of
 from landbridge.store.contract import Entry
@@ -54,6 +56,7 @@ def upsert(store: SqliteStore, actor: Actor, tenant: str, chapter: Chapter) -> C
     """Begin an entity's evolution, or add to it (NGSI-LD 5.6.11)."""
 
     def job(transaction: SqliteTransaction) -> Chronicled:
+        refuse_erased(transaction, tenant, chapter.id, chapter.attrs)
         keys = past.keys(transaction.connection, tenant, chapter.id)
         key = keys.newest
         if key is None:
@@ -74,10 +77,20 @@ def append(store: SqliteStore, actor: Actor, tenant: str, chapter: Chapter) -> C
         key = keys.newest
         if key is None or not keys.known:
             raise missing(chapter.id)
+        refuse_erased(transaction, tenant, chapter.id, chapter.attrs)
         go_on(transaction, keys, key, chapter)
         return Chronicled(transaction.number)
 
     return commit(store, actor, tenant, job)
+
+
+def refuse_erased(transaction: SqliteTransaction, tenant: str, id_: str, attrs: Attributes) -> None:
+    """Refuse what was erased. Raises Refused."""
+    erased = erased_of(transaction.connection)
+    erased.require(tenant, id_)
+    for attribute, instances in attrs.items() if erased else ():
+        for one in instances:
+            erased.require_instance(tenant, id_, attribute, one, transaction.recorded)
 
 
 def go_on(transaction: SqliteTransaction, keys: Keys, key: int, chapter: Chapter) -> None:
@@ -124,6 +137,7 @@ def change(
     dataset = instance.get("datasetId")
 
     def job(transaction: SqliteTransaction) -> Chronicled:
+        refuse_erased(transaction, tenant, id_, {attribute: [instance]})
         place, replaces = of_line(transaction, tenant, id_, moment), (moment.number, moment.ordinal)
         main: Line = (attribute, dataset, observed, "set", text_of(kept), replaces)
         gone: Line = (attribute, moment.dataset, None, "retract", None, replaces)
@@ -187,8 +201,19 @@ def clear_series(
 # -- what is there
 
 
-def moment_in(evolution: Evolution, attribute: str, name: str) -> Moment:
-    """The instance of this name (instanceId). Raises Missing."""
+def only(tenant: str, id_: str, attribute: str, instance: tuple[int, int]) -> TemporalQuery:
+    """The question for one instance, or what stands in its place."""
+    return TemporalQuery(Query(tenant, ids=(id_,)), attributes=(attribute,), instance=instance)
+
+
+def latest(tenant: str, id_: str, attribute: str) -> TemporalQuery:
+    """The question for the newest instances of an attribute."""
+    return TemporalQuery(Query(tenant, ids=(id_,)), attributes=(attribute,), last=1)
+
+
+def moment_in(evolution: Evolution, attribute: str, instance: tuple[int, int]) -> Moment:
+    """The instance of this name. Raises Missing."""
+    name = instance_id(*instance)
     found = next((one for one in evolution.attrs.get(attribute, ()) if one.name == name), None)
     if found is None:
         raise Missing("The attribute has no such instance.", where=name)

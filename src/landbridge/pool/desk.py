@@ -15,6 +15,7 @@ from landbridge.model.claim import Claims
 from landbridge.model.entity import API, Instances, provenance, subs_of
 from landbridge.model.instant import parse_instant
 from landbridge.pool.edit import Edit
+from landbridge.pool.erased import erased_of
 from landbridge.pool.row import LOCATION, row_of
 from landbridge.pool.told import Told
 from landbridge.store import expiry
@@ -42,6 +43,7 @@ class Desk:
         self.told = Told()
         self.ordinal = 0
         self.expiring = False
+        self.erased = erased_of(transaction.connection)
 
     # -- taking up
 
@@ -59,6 +61,7 @@ class Desk:
     def edit(self, document: Document, stored: Stored | None = None) -> Edit:
         transaction = self.transaction
         edit = Edit(self.tenant, self.claims, transaction.number, transaction.recorded, document, stored)
+        edit.erased = self.erased
         self.edits.append(edit)
         self.open[edit.id] = edit
         return edit
@@ -71,7 +74,8 @@ class Desk:
         return found
 
     def new(self, id_: str, types: Sequence[str]) -> Edit:
-        """An entity that is to be made. Raises Exists where its id is taken."""
+        """An entity that is to be made. Raises Exists where its id is taken, Refused where it was erased."""
+        self.erased.require(self.tenant, id_)
         if id_ in self.open:
             raise Exists("The entity exists already.", where=id_, hint="Append to it, or delete it first.")
         edit = self.edit({"id": id_, "type": list(types), "attrs": {}})

@@ -25,6 +25,7 @@ from landbridge.model.entity import (
     without_provenance,
 )
 from landbridge.model.instant import parse_instant
+from landbridge.pool.erased import NOTHING, Erased
 from landbridge.pool.pin import with_pin, without_pin
 from landbridge.store.contract import Entry, Stored
 
@@ -65,6 +66,7 @@ class Edit:
     notes: list[Note] = field(default_factory=list)
     changed: bool = False
     gone: bool = False
+    erased: Erased = NOTHING  # what must not come back
 
     @property
     def id(self) -> str:
@@ -102,6 +104,7 @@ class Edit:
 
     def put(self, attribute: str, given: Instance) -> None:
         """Write a client's instance in place of the one with its datasetId. Refused where a source owns that."""
+        self.erased.require_instance(self.tenant, self.id, attribute, given, self.recorded)
         dataset = given.get("datasetId")
         require_own(self, attribute, dataset)
         before = self.instances(attribute)

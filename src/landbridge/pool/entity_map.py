@@ -12,6 +12,7 @@ from typing import Any
 from landbridge.errors import Missing, TooMuch
 from landbridge.model.answer import EntityMap, Held, Page
 from landbridge.model.query import Query
+from landbridge.pool.erased import erased_of
 from landbridge.store import entity_map as kept
 from landbridge.store import reading, shelf
 from landbridge.store.sqlite import SqliteStore
@@ -37,6 +38,10 @@ def keep(store: SqliteStore, tenant: str, entities: dict[str, Sequence[str]], li
     """Keep a map of these entities."""
     now = store.clock()
     expires = now + min(USUAL if lifetime is None else lifetime, LONGEST)
+    with store.reader() as connection:
+        erased = erased_of(connection)
+    if erased:  # other brokers may still name what was erased here
+        entities = {id_: where for id_, where in entities.items() if erased.whole(tenant, id_) is None}
     made = EntityMap(f"urn:ngsi-ld:EntityMap:{secrets.token_hex(12)}", expires, entities)
 
     def job(transaction: SqliteTransaction) -> None:

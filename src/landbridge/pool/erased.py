@@ -9,14 +9,16 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from landbridge.errors import Damaged, Refused
 from landbridge.model.erasure import MARK
+from landbridge.model.instant import parse_instant
 from landbridge.store import erased as kept
 from landbridge.store.erased import Entry
 
@@ -154,19 +156,25 @@ class Erased:
         return None if found is None else mark_of(found.of)
 
     def require(self, tenant: str, id_: str) -> None:
-        """Refuse an entity of which nothing may come back."""
-        if self.whole(tenant, id_) is not None:
-            raise Refused("What this id named was erased, and stays so.", where=id_, hint=ALLOW)
+        """Refuse an entity of which nothing may come back; the refusal names its mark alone, for the audit keeps it."""
+        mark = self.whole(tenant, id_)
+        if mark is not None:
+            raise Refused("What this id named was erased, and stays so.", where=mark, hint=ALLOW)
 
-    def require_attribute(self, tenant: str, id_: str, attribute: str, time: int) -> None:
-        """Refuse an instance of an attribute that was erased; `time` in microseconds, observed or recorded."""
+    def require_instance(self, tenant: str, id_: str, attribute: str, instance: Mapping[str, Any], now: int) -> None:
+        """Refuse an instance of an attribute that was erased, or of a time of which it was; `now` where it tells none.
+
+        In microseconds since 1970.
+        """
         if not self:
             return
+        observed = instance.get("observedAt")
+        time = parse_instant(observed) if isinstance(observed, str) else now
         for one in self.entity(tenant, id_):
             if not within(one, time):
                 continue
             if one.scope == ENTITY or one.part == attribute_hash(self.key, tenant, id_, attribute):
-                raise Refused(f"The attribute '{attribute}' was erased, and stays so.", where=id_, hint=ALLOW)
+                raise Refused("This attribute was erased, and stays so.", where=attribute, hint=ALLOW)
 
 
 ALLOW = "An operator can allow it again: landbridge erase --allow."

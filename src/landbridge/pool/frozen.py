@@ -10,6 +10,7 @@ from dataclasses import replace
 from landbridge.model.answer import Document
 from landbridge.model.entity import PROVENANCE
 from landbridge.model.query import Has, Query
+from landbridge.pool.erased import erased_of
 from landbridge.pool.pool import Pool
 from landbridge.pool.row import row_of
 from landbridge.store import tenant as tenants
@@ -29,7 +30,12 @@ def freeze(pool: Pool, room_: str, documents: Sequence[Document]) -> None:
 
     def job(transaction: SqliteTransaction) -> None:
         known = transaction.locate(room_, [document["id"] for document in documents])
-        fresh = {document["id"]: document for document in documents if document["id"] not in known}
+        erased, tenant = erased_of(transaction.connection), room_.partition(MARK)[0]
+        fresh = {
+            document["id"]: document
+            for document in documents
+            if document["id"] not in known and erased.whole(tenant, document["id"]) is None
+        }
         by_type: dict[str, list[Document]] = {}
         for document in fresh.values():
             by_type.setdefault(document["type"][0], []).append(document)

@@ -49,6 +49,7 @@ class LeftOut:
             return delivery
         rows = self.without(delivery) if delivery.rows.num_rows else delivery.rows
         rejects = tuple(one for one in delivery.rejects if not self.rejected(one))
+        self.count += len(delivery.rejects) - len(rejects)
         if rows is delivery.rows and len(rejects) == len(delivery.rejects):
             return delivery
         return replace(delivery, rows=rows, rejects=rejects)
