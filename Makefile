@@ -19,7 +19,7 @@ help:
 	@echo 'make format     put the code into the house style'
 	@echo 'make bench      measure the figures of docs/measured'
 	@echo 'make crash      kill pulls at random moments and look for loss (long)'
-	@echo 'make fuzz       search for input that breaks a reader (long)'
+	@echo 'make fuzz       search for input that breaks a reader (FUZZ_MINUTES=60)'
 	@echo 'make web        build the console'"'"'s scripts and styles'
 	@echo 'make wheel      build a wheel that users need Python alone for'
 	@echo 'make docs       bring the tables of docs/ to what the code says'

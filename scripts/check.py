@@ -6,6 +6,7 @@ Also `bench`, `crash` and `fuzz`, which take long and are run when asked.
 """
 
 import datetime
+import importlib.util
 import os
 import platform
 import secrets
@@ -59,8 +60,13 @@ def crash() -> bool:
 
 
 def fuzz() -> bool:
-    """All property tests with new examples, again and again for FUZZ_MINUTES; what the last time said is kept."""
-    end = time.monotonic() + 60 * float(os.environ.get("FUZZ_MINUTES", "10"))
+    """Every reader of outside text, guided by coverage, for FUZZ_MINUTES (an hour).
+
+    Where atheris is not made for the machine: all property tests with new examples, again and again for so long.
+    """
+    if importlib.util.find_spec("atheris"):
+        return run(sys.executable, "scripts/fuzz.py")
+    end = time.monotonic() + 60 * float(os.environ.get("FUZZ_MINUTES", "60"))
     while True:
         seed = secrets.randbelow(2**32)
         arguments = ["--hypothesis-profile=fuzz", f"--hypothesis-seed={seed}", "-m", "hypothesis", "--durations=5"]

@@ -84,6 +84,8 @@ def compared(one: Any, operator: Any, value: Scalar) -> bool:
         return bool(one == value) and isinstance(one, bool) == isinstance(value, bool)
     if isinstance(one, bool) or isinstance(value, bool) or isinstance(one, str) != isinstance(value, str):
         return False
+    if not isinstance(one, str | int | float):
+        return False  # an object is neither more nor less than anything
     return ORDERED[operator](one, value)
 
 

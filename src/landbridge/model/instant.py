@@ -11,10 +11,14 @@ from landbridge.errors import Invalid
 SECOND = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LONGEST = 365_000 * 86_400 * SECOND  # of a duration: what it is added to is still a moment
+FIRST, LAST = ((moment.replace(tzinfo=UTC) - EPOCH) // MICROSECOND for moment in (datetime.min, datetime.max))
 
 DATE_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)\Z", re.ASCII)
 DURATION = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?\Z", re.ASCII
+    r"P(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})W)?(?:(\d{1,9})D)?"
+    r"(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?\Z",
+    re.ASCII,
 )
 
 
@@ -31,8 +35,10 @@ def parse_instant(text: str) -> int:
         moment = datetime(*map(int, parts), tzinfo=UTC)  # type: ignore[misc, arg-type]
     except ValueError as error:
         raise Invalid(f"'{text}' is no date and time: {error}.") from None
-    instant = (moment - EPOCH) // MICROSECOND + int(((fraction or "") + "000000")[:6])
-    return instant - offset(zone)
+    instant = (moment - EPOCH) // MICROSECOND + int(((fraction or "") + "000000")[:6]) - offset(zone)
+    if not FIRST <= instant <= LAST:
+        raise Invalid(f"'{text}' lies before the year 1 or after 9999 in UTC.")
+    return instant
 
 
 def offset(zone: str) -> int:
@@ -65,4 +71,7 @@ def parse_duration(text: str) -> int:
     years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     if years or months:
         raise Invalid(f"'{text}' counts years or months, whose length varies.", hint="Say it in days.")
-    return (((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds) * SECOND
+    length = (((weeks * 7 + days) * 24 + hours) * 3600 + minutes * 60 + seconds) * SECOND
+    if length > LONGEST:
+        raise Invalid(f"'{text}' is longer than a thousand years.")
+    return length

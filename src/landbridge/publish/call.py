@@ -38,7 +38,10 @@ def receiver_of(uri: str) -> str:
 
 def read_broker(endpoint: Endpoint) -> tuple[Broker, Message]:
     """The broker and topic of an mqtt(s) address. Raises Invalid for what cannot be."""
-    parts = urlsplit(endpoint.uri)
+    try:
+        parts = urlsplit(endpoint.uri)
+    except ValueError:
+        raise Invalid("The address is malformed.", where=endpoint.uri[:200], hint="mqtt://host/topic") from None
     notifier = dict(endpoint.notifier)
     quality, version = notifier.get("MQTT-QoS", "0"), notifier.get("MQTT-Version", "mqtt5.0")
     if quality not in ("0", "1", "2"):
@@ -49,10 +52,10 @@ def read_broker(endpoint: Endpoint) -> tuple[Broker, Message]:
         )
     topic = unquote(parts.path.lstrip("/"))
     try:
-        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
         raise Invalid("The address has a port that none has.", where=endpoint.uri[:200]) from None
-    if not host or not topic or parts.query or "#" in endpoint.uri or any(mark in topic for mark in "+#\x00"):
+    if not (host and port and topic) or parts.query or "#" in endpoint.uri or any(mark in topic for mark in "+#\x00"):
         raise Invalid("The address names no machine or no topic.", where=endpoint.uri[:200], hint="mqtt://host/topic")
     user = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)

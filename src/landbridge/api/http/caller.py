@@ -117,7 +117,10 @@ def require_own_page(request: Request, callers: Callers) -> None:
 
 def is_own(origin: str, request: Request, callers: Callers) -> bool:
     """Whether an Origin is this very host under one of its names."""
-    given = urlsplit(origin)
+    try:
+        given = urlsplit(origin)
+    except ValueError:  # it is no address
+        return False
     host = request.headers.get("host", "")
     ours = LOOPBACK_NAMES | callers.hosts
     return given.scheme in ("http", "https") and given.netloc == host and host_name(host) in ours

@@ -191,7 +191,7 @@ class Distribution:
             path += f"/{quote(writing.id, safe=':')}"
         if "attrId" in ask.path:
             path += f"/attrs/{quote(own.compact(next(iter(writing.names or {}))), safe=':')}"
-        elif ask.request.url.path.rstrip("/").endswith("/attrs"):
+        elif ask.request.scope["path"].rstrip("/").endswith("/attrs"):
             path += "/attrs"
         if body is not None and "attrId" not in ask.path:
             body = part_of(writing, names)

@@ -293,8 +293,14 @@ def grouped(part: Node, terms: Terms, *kinds: type[Or | And]) -> str:
 
 
 def render_path(path: Path, terms: Terms) -> str:
-    names = [name if name in MEMBERS else terms.compact(name) for name in (path.attribute, *path.subs)]
+    names = [name if name in MEMBERS else spelt(name, terms) for name in (path.attribute, *path.subs)]
     return ".".join(names) + (f"[{'.'.join(path.keys)}]" if path.keys else "")
+
+
+def spelt(name: str, terms: Terms) -> str:
+    """A name as a path can have it: where the short one has a dot, which would end it, the whole IRI."""
+    short, whole = terms.compact(name), full_name(name)
+    return short if PLAIN_NAME.match(short) or not IRI_NAME.fullmatch(whole) else whole
 
 
 def render_value(value: Scalar) -> str:

@@ -97,7 +97,7 @@ class Table:
                 names = {own[1:-1]: part for own, part in zip(template, parts, strict=True) if own.startswith("{")}
                 here = self.addresses[template]
                 return {verb: bound(served, names) for verb, served in here.items()}
-        raise Missing("There is nothing at this address.", where=request.url.path[:200])
+        raise Missing("There is nothing at this address.", where=request.scope["path"][:200])
 
 
 def bound(served: Served, names: Mapping[str, str]) -> Method:
@@ -114,7 +114,8 @@ def read_parameters(request: Request, known: frozenset[str]) -> dict[str, str]:
     """The query parameters; each known, once, and with a value (NGSI-LD 6.3.1, 6.3.2)."""
     found: dict[str, str] = {}
     try:
-        pairs = parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        text = request.scope["query_string"].decode("utf-8", "replace")  # bytes that are no ASCII come as they are
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
     except ValueError:
         raise InvalidRequest(f"There are more than {MOST_PARAMETERS} parameters.") from None
     for name, value in pairs:

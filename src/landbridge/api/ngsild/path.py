@@ -37,4 +37,4 @@ def entity_id(path: Mapping[str, str]) -> str:
 
 def root_of(request: Request) -> str:
     """This host as the caller names it."""
-    return f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return f"{request.scope['scheme']}://{request.headers.get('host', '')}"

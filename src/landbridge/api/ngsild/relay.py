@@ -185,7 +185,7 @@ def both(first: Callable[[], None], second: Callable[[], None]) -> None:
 
 def home_of(request: Request) -> str:
     """The address under which the client reached us."""
-    return f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
 def chosen(selector: Selector, document: Document) -> bool:

@@ -1,0 +1,144 @@
+"""Whole requests, at the doors of a real pool: whatever is asked ends in an answer or in a LandbridgeError.
+
+A question goes all the way through the compiler to SQLite. Nothing is called outside: every name leads nowhere.
+"""
+
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from starlette.requests import Request
+
+from fuzzing.body import CONTEXTS, OPERATOR, WORDS, json_of
+from fuzzing.target import Target
+from fuzzing.text import MARKS
+from landbridge.api.http.caller import Callers
+from landbridge.api.http.resource import Call
+from landbridge.api.ngsild.operation import Table
+from landbridge.api.ngsild.routes import Doors, table
+from landbridge.pool.pool import Pool
+from landbridge.store.sqlite import open_store
+
+FORGET = 2_000  # requests after which the pool is empty again
+ROOT = "/ngsi-ld/v1"
+FIRST = {
+    "id": "urn:x:1", "type": ["Car", "ex:B"], "scope": "/a/b", "speed": {"value": 5, "accuracy": {"value": {"a": [1]}}},
+    "owner": [{"object": "urn:x:2", "datasetId": "urn:d:1"}, {"object": ["urn:x:1"]}], "kind": {"vocab": ["x", "ex:y"]},
+    "name": {"languageMap": {"en": "a", "de": ["b"]}}, "location": {"type": "Point", "coordinates": [8, 40]},
+    "raw": {"json": {"a": {"b": 1}}}, "list": {"valueList": [1, [2]]}, "all": {"objectList": [{"object": "urn:x:4"}]},
+}  # fmt: skip
+
+
+class City:
+    """A pool and its operations, made new now and then."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.made: tuple[Path, Pool, Table] | None = None
+
+    def table(self) -> Table:
+        self.asked += 1
+        if self.made is not None and self.asked % FORGET == 0:
+            self.close()
+        if self.made is None:
+            folder = Path(tempfile.mkdtemp(prefix="landbridge-fuzz-"))
+            pool = Pool(open_store(folder / "pool.db"))
+            self.made = folder, pool, table(pool, Doors(Callers(by_token=lambda token: None), CONTEXTS))
+            ask(self.made[2], {"method": "POST", "path": "/entities", "body": FIRST})
+        return self.made[2]
+
+    def close(self) -> None:
+        if self.made is not None:
+            self.made[1].close()
+            shutil.rmtree(self.made[0], ignore_errors=True)
+            self.made = None
+
+
+@cache
+def city() -> City:
+    return City()
+
+
+def ask(operations: Table, given: dict[str, Any]) -> None:
+    """Perform one request. `query` and `headers` are objects; `body` is any JSON."""
+    query = {str(name): str(value) for name, value in object_of(given.get("query")).items()}
+    headers = {"content-type": "application/json"} | object_of(given.get("headers"))
+    path = ROOT + str(given.get("path"))
+    lines = [
+        (name.lower().encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
+        for name, value in headers.items()
+    ]
+    request = Request(
+        {
+            "type": "http", "method": str(given.get("method")), "scheme": "http", "path": path,
+            "raw_path": path.encode("ascii", "replace"), "query_string": urlencode(query).encode("ascii"),
+            "headers": lines, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
+        }
+    )  # fmt: skip
+    method = operations.methods(request).get(request.method)
+    if method is not None:
+        method(Call(request, OPERATOR, orjson.dumps(given.get("body"))))
+
+
+def object_of(given: Any) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}
+
+
+def read_request(data: bytes) -> None:
+    """One request, or several one after the other."""
+    given = json_of(data)
+    for one in given if isinstance(given, list) else [given]:
+        if isinstance(one, dict):
+            ask(city().table(), one)
+
+
+def read_parameters(data: bytes) -> None:
+    """A question alone: the object has its parameters."""
+    ask(city().table(), {"method": "GET", "path": "/entities", "query": json_of(data)})
+
+
+PARAMETERS = (
+    "type",
+    "q",
+    "attrs",
+    "pick",
+    "omit",
+    "id",
+    "idPattern",
+    "georel",
+    "geometry",
+    "coordinates",
+    "scopeQ",
+    "lang",
+    "orderBy",
+    "collation",
+    "limit",
+    "offset",
+    "count",
+    "join",
+    "joinLevel",
+    "containedBy",
+    "csf",
+    "after",
+    "before",
+    "datasetId",
+    "options",
+    "format",
+    "splitEntities",
+    "entityMap",
+    "jsonKeys",
+)
+
+TARGETS = (
+    Target("question", read_parameters, json=True, words=(*MARKS, *PARAMETERS)),
+    Target(
+        "request",
+        read_request,
+        json=True,
+        words=(*WORDS, *PARAMETERS, "method", "path", "query", "headers", "body"),
+    ),
+)
