@@ -38,6 +38,11 @@ class Held:
         return found
 
     @property
+    def size(self) -> int:
+        """Characters of the stored document, 0 where there is none."""
+        return 0 if self._row is None else len(self._row[1])
+
+    @property
     def document(self) -> Document:
         if self._document is None and self._row is not None:
             read, text, created, modified = self._row
@@ -195,6 +200,7 @@ class RunRecord:
     gone: int  # entities that lost this source's instances
     notes: tuple[str, ...] = ()
     expectations: tuple[Mapping[str, Any], ...] = ()  # {name, column, passed, failed, detail}
+    erased: int = 0  # mapped rows left out because what they are about was erased
 
 
 @dataclass(frozen=True)
