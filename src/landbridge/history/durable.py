@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
+import polars as pl
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
@@ -188,7 +189,7 @@ def told(where: str) -> Iterator[None]:
         yield
     except (LandbridgeError, CommitFailedError):
         raise
-    except (OSError, DeltaError, pa.ArrowException) as error:
+    except (OSError, DeltaError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise trouble(error, where) from error
 
 

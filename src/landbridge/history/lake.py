@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -28,6 +28,7 @@ from landbridge.errors import Damaged, Missing
 from landbridge.history.durable import place, told
 from landbridge.model.instant import EPOCH, MICROSECOND, format_instant
 
+T = TypeVar("T")
 TIME = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema(
     [
@@ -279,6 +280,8 @@ class LakeTable:
         for attempt in range(TRIES):
             now = self.snapshot()
             there = {file.name for file in now.files}
+            if attempt and added and all(file.name in there for file in added):
+                return self.settled()  # the storage did it, and its answer was lost
             if not still(now) or not all(file.name in there for file in removed):
                 return None
             try:
@@ -318,6 +321,11 @@ class LakeTable:
             return now
 
     # -- reading
+
+    def guarded(self, read: Callable[[], T]) -> T:
+        """What reading the table's files gives. Raises Damaged where one is missing or broken, or Unreachable."""
+        with told(self.address):
+            return read()
 
     def read(self, file: File, columns: Sequence[str] | None = None, wanted: pc.Expression | None = None) -> pa.Table:
         """Lines of a file; of all columns where none are named. Raises Damaged where the file is missing or broken."""

@@ -322,6 +322,28 @@ def of_schema(lines: pa.Table) -> pa.Table:
     return lines.cast(LINES)
 
 
+def in_order(lines: pa.Table) -> pa.Table:
+    """Lines in the order of the lake's files: tenant, attribute, entity, time, commit, ordinal."""
+    lines = lines.unify_dictionaries().combine_chunks()
+    series = ranks(lines.column("tenant"))
+    for name in ("attribute", "entity"):
+        column = lines.column(name)
+        series = series * max(len(column.chunk(0).dictionary), 1) + ranks(column) if lines.num_rows else series
+    keys = [lines.column(name).cast(pa.int64()).to_numpy() for name in ("ordinal", "commit", "time")]
+    order = np.lexsort((*keys, series))
+    return lines if (order[1:] > order[:-1]).all() else lines.take(pa.array(order))
+
+
+def ranks(column: pa.ChunkedArray) -> Any:
+    """The place of each text among all of a dictionary's in their order."""
+    if not column.num_chunks:
+        return np.empty(0, np.int64)
+    words = column.chunk(0)
+    place = np.empty(len(words.dictionary), np.int64)
+    place[pc.sort_indices(words.dictionary).to_numpy()] = np.arange(len(place))
+    return place[words.indices.to_numpy()]
+
+
 def ids_of(connection: apsw.Connection, keys: Sequence[int]) -> Ids:
     """Whose keys these are, or were."""
     ids: Ids = {}

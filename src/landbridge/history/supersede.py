@@ -59,11 +59,12 @@ def placed(lines: pa.Table, linked: pl.DataFrame) -> pa.Table:
     at = linked["at"].to_numpy()
     for name, before in (("replaces_commit", "before_commit"), ("replaces_ordinal", "before_ordinal")):
         place = lines.column_names.index(name)
-        values = np.zeros(lines.num_rows, np.int64)
+        told = lines.column(place).combine_chunks()
+        values = told.fill_null(0).to_numpy().astype(np.int64)
         values[at] = linked[before].to_numpy()
-        empty = np.ones(lines.num_rows, bool)
+        empty = told.is_null().to_numpy(zero_copy_only=False).copy()
         empty[at] = False
-        lines = lines.set_column(place, name, pa.array(values, mask=empty).cast(lines.schema.field(place).type))
+        lines = lines.set_column(place, name, pa.array(values, mask=empty).cast(told.type))
     return lines
 
 
