@@ -9,78 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeding import ACTOR, City, bare, delivery, micro, rivals, when
-from landbridge.history.backfill import publish, standing
-from landbridge.history.lake import Lake
-from landbridge.history.rows import instance_in, pending
-from landbridge.model.claim import Claims
-from landbridge.model.feed import SourceFacts
+from feeding import City, bare, delivery, micro, rivals
+from filling import DAYS, Filled, row
+from landbridge.history.backfill import publish
 from landbridge.pool import backfill
-from landbridge.pool.ingest import Ingest, open_ingest
 
-DAYS = [f"2020-01-{day:02}T00:00:00Z" for day in range(1, 10)]
 CLAIMS = rivals("one", "two")
-
-
-class Filled(City):
-    """A city with a lake, where sources may be backfilled."""
-
-    def __init__(self, folder: Path, claims: Claims | None = None) -> None:
-        folder.mkdir(exist_ok=True, parents=True)
-        super().__init__(folder / "pool.db", claims)
-        self.lake = Lake(str(folder / "history"))
-
-    def begun(self, source: str = "one", back: bool = True, **facts: Any) -> Ingest:
-        told = SourceFacts(source, backfill=back, **facts)
-        return open_ingest(self.store, self.claims, told, actor=ACTOR, fingerprint="f", history=self.lake)
-
-    def fill(self, *parts: list[dict[str, Any]], source: str = "one", back: bool = True, **facts: Any) -> Any:
-        """One whole pull that brings these parts one after the other."""
-        run, first = self.begun(source, back, **facts), 0
-        for part in parts:
-            run.hand_over([delivery(part, first=first, types={"n": pa.float64(), "w": pa.string()})])
-            first += len(part)
-        run.settle()
-        return run.finish()
-
-    def lines(self) -> list[dict[str, Any]]:
-        """All lines of history, from the lake and from what is not drained, in the order of commits."""
-        found: list[pa.Table] = []
-        with self.store.reader() as connection:
-            for type_ in self.lake.types():
-                table = self.lake.table(type_)
-                assert table is not None
-                snapshot, _ = standing(connection, table)
-                found += [table.read(file) for file in snapshot.files]
-            for (kind,) in list(connection.execute("SELECT num FROM kind")):
-                found += list(pending(connection, [kind], 0))
-        lines = [line for part in found for line in plain(part)]
-        return sorted(lines, key=lambda line: (line["commit"], line["ordinal"]))
-
-    def history(self) -> list[tuple[Any, ...]]:
-        """What history says, whatever the commit: entity, attribute, observed, source, row, instance; sorted."""
-        return sorted(
-            (
-                (line["entity"], line["attribute"], line["time"] if line["timed"] else None, line["source"],
-                 line["row"], line["unit"], instance_in(line))
-                for line in self.lines()
-            ),
-            key=repr,
-        )  # fmt: skip
-
-
-def plain(table: pa.Table) -> list[dict[str, Any]]:
-    for name in ("time", "recorded", "until"):
-        table = table.set_column(table.column_names.index(name), name, table.column(name).cast(pa.int64()))
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
-
-
-def row(entity: str, day: str | None, n: float | None, w: str | None = "x") -> dict[str, Any]:
-    return {
-        "id": f"urn:x:{entity}", "type": "T", "n": n, "n.unitCode": "GQ", "w": w,
-        "observedAt": when(day) if day else None,
-    }  # fmt: skip
 
 
 ROWS = st.lists(

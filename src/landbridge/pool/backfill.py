@@ -6,6 +6,7 @@ before that commit and are nobody's until then, so a kill leaves the pool as it 
 work is done in rounds, each with such a commit of its own; so memory stays bounded.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landbridge.errors import LandbridgeError
 from landbridge.history.backfill import Stage
 from landbridge.history.leaf import Leaf, Stamped
 from landbridge.model.claim import Claims
@@ -31,6 +33,7 @@ from landbridge.store.segment import Form
 from landbridge.store.sqlite import SqliteStore, Stamp
 from landbridge.store.transaction import SqliteTransaction
 
+LOG = logging.getLogger("landbridge.backfill")
 Plans = tuple[AttributePlan, ...]
 
 STANDING = 200_000  # rows that stand, from which a round ends
@@ -135,7 +138,10 @@ class Backfill:
     def publish(self) -> None:
         """After the commit: have the tables name the files; what fails here is done by whoever comes next."""
         self.round = None
-        self.stage.publish()
+        try:
+            self.stage.publish()
+        except LandbridgeError as error:
+            LOG.warning("History takes what %s has brought in later: %s", self.source.name, error)
 
     def take_back(self) -> None:
         """Take away what the round wrote: it will never count."""

@@ -451,10 +451,14 @@ class Ingest:
 
     def end_backfill(self, good: bool) -> None:
         """Let what a backfill set aside count; after a failure take it away."""
-        if self.backfill is not None and good:
-            self.turn(self.backfill)
-        elif self.backfill is not None:
+        if self.backfill is None:
+            return
+        if not good:
             self.backfill.take_back()
+        elif self.backfill.round is not None:
+            self.turn(self.backfill)
+        else:
+            self.backfill.publish()  # what a killed run may have left
 
     def withdraw(self, present: withdrawal.Present) -> tuple[int, str | None]:
         return withdrawal.withdraw(self.store, self.claims, self.source, self.actor, self.number, present, self.touched)
