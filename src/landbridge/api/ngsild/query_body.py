@@ -77,21 +77,34 @@ MEMBERS: Mapping[str, Reader] = {
     "datasetId": listed, "expandValues": listed, "jsonKeys": listed, "joinLevel": number, "entityMap": flag,
     "splitEntities": flag, "local": flag,
 }  # fmt: skip
+TEMPORAL: Mapping[str, Reader] = {
+    "timerel": text, "timeAt": text, "endTimeAt": text, "timeproperty": text, "lastN": number, "aggrMethods": listed,
+    "aggrPeriodDuration": text,
+}  # fmt: skip
+AGGREGATION: Mapping[str, Reader] = {"aggrMethods": listed, "aggrPeriodDuration": text}
 GEO: Mapping[str, Reader] = {"georel": text, "geometry": text, "coordinates": coordinates, "geoproperty": text}
 ORDERING: Mapping[str, tuple[str, Reader]] = {
     "orderBy": ("orderBy", listed), "collation": ("collation", text), "coordinates": ("orderFrom", array),
     "geometry": ("orderGeometry", text),
 }  # fmt: skip
 OTHER = frozenset({"type", "entities", "geoQ", "ordering"})
+PARTS: Mapping[str, Mapping[str, Reader]] = {"temporalQ": TEMPORAL, "aggrParams": AGGREGATION}
 
 
-def read_members(body: Mapping[str, Any], terms: Terms) -> tuple[Taken, tuple[Selector, ...]]:
-    """The parameters that a Query says, and its selectors. Raises InvalidQuery that names the member."""
+def read_members(
+    body: Mapping[str, Any], terms: Terms, *, temporal: bool = False
+) -> tuple[Taken, tuple[Selector, ...]]:
+    """The parameters that a Query says, and its selectors; `temporal`: of evolutions (NGSI-LD 5.2.21, 5.2.44).
+
+    Raises InvalidQuery that names the member.
+    """
     if body.get("type") != "Query":
         raise wrong("The type is not Query.", "type")
     for name in body:
-        if name == "temporalQ" or name == "aggrParams":
-            raise wrong("Only a query for the temporal evolution has it.", name)
+        if name in PARTS:
+            if not temporal:
+                raise wrong("Only a query for the temporal evolution has it.", name)
+            continue
         if name not in MEMBERS and name not in OTHER:
             raise wrong("A Query has no such member.", name[:60], f"Known: {', '.join(sorted({*MEMBERS, *OTHER}))}.")
     taken = {name: read(body[name], name) for name, read in MEMBERS.items() if name in body}
@@ -99,6 +112,9 @@ def read_members(body: Mapping[str, Any], terms: Terms) -> tuple[Taken, tuple[Se
         taken |= read_geo(body["geoQ"])
     if "ordering" in body:
         taken |= read_ordering(body["ordering"])
+    for part, readers in PARTS.items():
+        given = object_of(body[part], part, readers) if part in body else {}
+        taken |= {name: readers[name](value, f"{part}.{name}") for name, value in given.items()}
     selectors, everything = read_selectors(body["entities"], terms) if "entities" in body else ((), False)
     return taken | ({"type": "*"} if everything else {}), selectors
 
