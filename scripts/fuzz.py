@@ -80,8 +80,9 @@ class Keeper:
         if error is None or found in self.seen:
             return
         self.seen.add(found)
-        name = f"{self.target.name}-{hashlib.sha256(found.encode()).hexdigest()[:8]}"
-        (self.folder / name).write_bytes(smallest(self.target, data, found))
+        small = smallest(self.target, data, found)
+        name = f"{self.target.name}-{hashlib.sha256(small).hexdigest()[:8]}"
+        (self.folder / name).write_bytes(small)
         print(f"FOUND {name}: {found}: {str(error)[:300]}", file=sys.stderr, flush=True)
 
 

@@ -17,7 +17,7 @@ from landbridge.errors import LandbridgeError
 
 SECONDS = 3.0  # of processor time that one input may take, under a fuzzer's instruments
 SEEDS = Path(__file__).parents[1] / "data" / "fuzz_seeds"
-DATA = Path(__file__).parents[1] / "data" / "fuzz"  # what was found once, each a file named target-signature
+DATA = Path(__file__).parents[1] / "data" / "fuzz"  # what was found once, each a file named target-hash
 
 
 class TooSlow(Exception):

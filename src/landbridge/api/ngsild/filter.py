@@ -24,7 +24,7 @@ MEMBERS = frozenset({"observedAt", "unitCode", "datasetId", "createdAt", "modifi
 MOST_VALUES = 200
 ENDLESS = (float("inf"), float("-inf"))
 
-IRI_NAME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*://[^\s\"'<>=;()\[\]{}|!~,]+")
+IRI_NAME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*://[^\s\"'<>=;()\[\]{}|!~,\x00-\x1f]+")
 NAME = re.compile(r"[^\s\"'<>=;()\[\]{}|!~,.@\x00-\x1f][^\s\"'<>=;()\[\]{}|!~,.\x00-\x1f]*")
 HINT = re.compile(r"([^\W\d][\w-]*)(?:,[^\W\d][\w-]*)*:(?!//)")
 KEY = re.compile(r"[^\s\"\[\].\x00-\x1f]+|\*")
