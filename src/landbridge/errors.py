@@ -113,3 +113,7 @@ class Failed(LandbridgeError):
 
 class Damaged(LandbridgeError):
     """What is stored cannot be read or written."""
+
+
+class TakesLonger(Exception):
+    """What was to be done at once would take longer; nothing is done, and the caller asks in a way that may wait."""

@@ -4,7 +4,6 @@ It answers as soon as its port is open; the heavy engines load in the worker. As
 only; on any other address it wants tokens, or to be told that the city is open to everyone.
 """
 
-import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -12,9 +11,11 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from landbridge.app.connection import Connection, allow_connections
 from landbridge.app.entrance import open_pool
@@ -41,12 +42,13 @@ def serve(
     open_to_all: bool = False,
     allow_egress: Sequence[str] = (),
     contexts_map: Path | None = None,
+    ca_file: Path | None = None,
     ready: Callable[[str], None] = nobody,
 ) -> None:
     """Serve a city until TERM or Ctrl-C: console, APIs, push door, and its schedules and streams.
 
-    `host`, `port` and `contexts_map` stand over LANDBRIDGE_HOST, LANDBRIDGE_PORT and LANDBRIDGE_CONTEXTS_MAP; port 0
-    takes a free one. `open_to_all`: listen beyond this machine although nobody needs a token. `allow_egress`: networks
+    `host`, `port`, `contexts_map` and `ca_file` stand over their variables (LANDBRIDGE_HOST, ...); port 0 takes a free
+    one. `open_to_all`: listen beyond this machine although nobody needs a token. `allow_egress`: networks
     and names beside those of LANDBRIDGE_ALLOW_EGRESS. `ready` is told the address as soon as it answers.
 
     Raises Missing or InvalidSettings for a wrong folder, Refused where it would be open to everyone by accident,
@@ -58,6 +60,7 @@ def serve(
         operator,
         allow_egress=(*operator.allow_egress, *allow_egress),
         contexts_map=contexts_map or operator.contexts_map,
+        ca_file=ca_file or operator.ca_file,
     )
     logging.basicConfig(level=operator.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     allow_connections()
@@ -68,7 +71,7 @@ def serve(
             address = address_of(door)
             operator = replace(operator, listening=address.rstrip("/"))
             site = open_site(settings, operator, pool)
-            asyncio.run(run(site, door, operator.log_level, lambda: ready(address)))
+            uvloop.run(run(site, door, operator.log_level, lambda: ready(address)))
     finally:
         pool.close()
 
@@ -152,7 +155,7 @@ async def run(site: Site, door: socket.socket, log_level: str, started: Callable
     """Answer requests until a signal says that it is enough."""
     config = uvicorn.Config(
         site.application,
-        http=Connection,
+        http=partial(Connection, site.express.answer),  # type: ignore[arg-type] # uvicorn calls it, and asks no more
         log_level="warning" if log_level == "info" else log_level,
         access_log=log_level == "debug",
         lifespan="on",

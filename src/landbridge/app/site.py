@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from landbridge.api.http.caller import Callers, actor_of
 from landbridge.api.ngsild import routes as ngsild
+from landbridge.api.ngsild.express import Express
 from landbridge.api.ngsild.subscription import Telling
 from landbridge.api.ngsild.subscription_sense import understand
 from landbridge.app import push
@@ -65,6 +66,7 @@ class Site:
     application: Starlette
     live: Live
     beside: Beside
+    express: Express
 
 
 def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
@@ -92,20 +94,21 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     )
     city = City(settings.name, settings.time_zone, settings.tenant)
     console = open_console(pool, doors, city, secret_of(settings.store.parent / SECRET))
-    routes = [
-        *ngsild.routes(
-            pool,
-            ngsild.Doors(
-                callers,
-                contexts,
-                reach,
-                kept,
-                telling_of(publisher, egress),
-                herald,
-                heralding_of(publisher, egress),
-                body_limit,
-            ),
+    addresses, express = ngsild.open_api(
+        pool,
+        ngsild.Doors(
+            callers,
+            contexts,
+            reach,
+            kept,
+            telling_of(publisher, egress),
+            herald,
+            heralding_of(publisher, egress),
+            body_limit,
         ),
+    )
+    routes = [
+        *addresses,
         *push.routes(pool, callers, asking.ask, body_limit),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),
@@ -123,7 +126,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
         lifespan=partial(lifespan, live, beside, asking, Outward(egress, caller, publisher, herald, reach)),
         exception_handlers={404: missing},
     )
-    return Site(application, live, beside)
+    return Site(application, live, beside, express)
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,20 @@ def act(at: int, actor: Actor, action: str, target: str, outcome: str, reason: s
 
 
 class ReadCounter:
-    """Counts public reads, and hands a finished minute's counts to `save` as lines of the audit."""
+    """Counts public reads, and hands a finished minute's counts to `later` as lines of the audit.
 
-    def __init__(self, clock: Callable[[], int], save: Callable[[list[Act]], None]) -> None:
+    Whoever reads does not wait for that; `save`, with which the last counts are kept, is through when it returns.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], int],
+        save: Callable[[list[Act]], None],
+        later: Callable[[list[Act]], None] | None = None,
+    ) -> None:
         self.clock = clock
         self.save = save
+        self.later = later or save
         self.lock = threading.Lock()
         self.minute = 0
         self.counts: Counter[tuple[str, str, str]] = Counter()
@@ -58,7 +67,7 @@ class ReadCounter:
             key = (what, door, outcome)
             self.counts[key if key in self.counts or len(self.counts) < KEPT else (OTHERS, door, outcome)] += 1
         if minute != finished and counts:
-            self.save(lines(finished, counts))
+            self.later(lines(finished, counts))
 
     def flush(self) -> None:
         """Hand over what is counted so far."""

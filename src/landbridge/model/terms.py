@@ -206,6 +206,15 @@ class Contexts:
             self.used(found.addresses, tenant)
         return found
 
+    def at_hand(self, address: str, tenant: str = "") -> Terms | None:
+        """The terms of a context's address where they are ready: `terms` would give the same and wait for nothing."""
+        return self.ready(key_of([address], tenant.partition("/")[0]))
+
+    def note_use(self, terms: Terms, tenant: str) -> None:
+        """Count a use of terms that were at hand."""
+        if self.used is not None and terms.addresses:
+            self.used(terms.addresses, tenant.partition("/")[0])
+
     def read(self, contexts: list[Any], tenant: str) -> Terms:
         return Terms(contexts, partial(self.look_up, tenant), self.name and partial(name_for, self.name, tenant))
 

@@ -4,8 +4,10 @@ Doors (APIs, console, command line, sources) hold one Pool and call it with an a
 the store. Times are microseconds since 1970.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -52,10 +54,15 @@ __all__ = ["Actor", "Pool"]
 
 Done = TypeVar("Done", Written, Batch)
 CLAIMS = "claims"  # the name under which the store keeps them
+LOG = logging.getLogger(__name__)
 
 
 @dataclass
 class Aim:
+def pass_by(found: object) -> None:
+    """Check nothing."""
+
+
     """What somebody asks for, as the audit names it."""
 
     name: str
@@ -69,7 +76,7 @@ class Pool:
         self.policy = policy or Policy()
         self.given_claims = claims
         self.kept_claims: tuple[str | None, Claims] = (None, Claims())
-        self.reads = ReadCounter(store.clock, self.save_acts)
+        self.reads = ReadCounter(store.clock, self.save_acts, self.keep_acts)
         self.expiries = Expiries(store)
 
     def close(self) -> None:
@@ -114,12 +121,11 @@ class Pool:
 
     def save_acts(self, acts: list[Act]) -> None:
         """Keep lines of the audit; on disk when this returns."""
-        rows = [(a.at, a.actor, a.role, a.action, a.target, a.outcome, a.reason, a.request) for a in acts]
+        self.store.write(lines_of(acts), actor="audit")
 
-        def job(transaction: SqliteTransaction) -> None:
-            ledger.add_audit(transaction.connection, rows)
-
-        self.store.write(job, actor="audit")
+    def keep_acts(self, acts: list[Act]) -> None:
+        """Keep lines of the audit with the next commit, without waiting for it."""
+        self.store.queue(lines_of(acts), ("", "audit", "", None, None)).add_done_callback(complain)
 
     def audit(self, actor: Actor, action: str, target: str, outcome: str, reason: str = "") -> None:
         """Put on record what a door or a command did in an actor's name."""
@@ -139,22 +145,33 @@ class Pool:
             target.name = ",".join(document["type"])
             return document
 
-    def query(self, actor: Actor, query: Query) -> Page:
-        """One page of entities."""
+    def query(self, actor: Actor, query: Query, check: Callable[[Page], object] = pass_by) -> Page:
+        """One page of entities. What `check` raises of it is raised, as if nothing had been asked."""
         with self.asked(actor, "read", "read entities", type_names(query.types)):
-            return read.query(self.store, query)
+            page = read.query(self.store, query)
+            check(page)
+            return page
 
-    def held(self, actor: Actor, id: str, *, tenant: str = "") -> Held:
-        """An entity as it is now, its document not read yet. Raises Missing."""
+    def held(self, actor: Actor, id: str, *, tenant: str = "", check: Callable[[Held], object] = pass_by) -> Held:
+        """An entity as it is now, its document not read yet. Raises Missing, and what `check` raises of it."""
         with self.asked(actor, "read", "read entities", id) as target:
             found = read.held(self.store, tenant, id)
             if actor.role is Role.PUBLIC:
                 target.name = ",".join(found.document["type"])
             return found
+            check(found)
 
     def map_entities(self, actor: Actor, query: Query, lifetime: int | None = None) -> EntityMap:
         """Keep which entities a query finds, for so many microseconds at most (NGSI-LD 5.14.4)."""
         with self.asked(actor, "read", "read entities", type_names(query.types)):
+    def is_ready(self, actor: Actor, right: str) -> bool:
+        """Whether the actor has the right and nothing is to be withdrawn before, so that asking waits for no write."""
+        return self.policy.allows(actor, right) and not self.expiries.is_due(self.store.clock())
+
+    def in_time(self, seconds: float) -> AbstractContextManager[None]:
+        """Bound the reads of this thread: one that takes longer raises TakesLonger."""
+        return self.store.in_time(seconds)
+
             return entity_map.create(self.store, query, lifetime)
 
     def map_of(self, actor: Actor, ids: Sequence[str], lifetime: int | None = None, *, tenant: str = "") -> EntityMap:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import apsw
 
-from landbridge.errors import Damaged
+from landbridge.errors import Damaged, TakesLonger
 from landbridge.model.answer import Page
 from landbridge.model.query import Query
 from landbridge.store import reading
@@ -34,6 +35,7 @@ Job = tuple[Callable[[SqliteTransaction], Any], Stamp | None, "Future[Any]"]  # 
 BUSY_MS = 60_000
 PATIENCE_MS = 500  # how long a closing store waits for others to let the log be copied back
 GROUP = 128  # jobs in one transaction at most
+STEPS = 2_000  # of SQLite between two looks at the clock, about 20 µs
 MOST_INDEXES = 64  # made on demand by one process
 WAL_PAGES = 16_000  # about 64 MB: copy the log back into the file, between two commits
 
@@ -280,17 +282,33 @@ class SqliteStore:
         if inner is not None:
             yield inner
             return
+        until: float | None = getattr(self.local, "until", None)
         try:
             connection = self.take_reader()
             self.local.connection = connection
             try:
+                if until is not None:
+                    connection.set_progress_handler(lambda: perf_counter() > until, STEPS)
                 connection.execute("BEGIN")
                 yield connection
             finally:
                 self.local.connection = None
+                if until is not None:
+                    connection.set_progress_handler(None)
                 self.give_back(connection)
+        except apsw.InterruptError as error:
+            raise TakesLonger from error
         except apsw.Error as error:
             raise damaged(error, self.path) from error
+
+    @contextmanager
+    def in_time(self, seconds: float) -> Iterator[None]:
+        """Bound the reads of this thread: one that takes longer raises TakesLonger."""
+        self.local.until = perf_counter() + seconds
+        try:
+            yield
+        finally:
+            self.local.until = None
 
     def take_reader(self) -> apsw.Connection:
         with self.lock:

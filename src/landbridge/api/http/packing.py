@@ -38,11 +38,15 @@ def packed(request: Request, answer: Response) -> Response:
     packing = packing_of(request)
     if not packing or len(answer.body) < SMALLEST or "content-encoding" in answer.headers:
         return answer
-    body = bytes(answer.body)
-    answer.body = zstd.compress(body, ZSTD_LEVEL) if packing == "zstd" else gzip.compress(body, GZIP_LEVEL, mtime=0)
+    answer.body = pack(bytes(answer.body), packing)
     answer.headers["Content-Encoding"] = packing
     answer.headers["Content-Length"] = str(len(answer.body))
     return answer
+
+
+def pack(body: bytes, packing: str) -> bytes:
+    """A body, packed as zstd or gzip."""
+    return zstd.compress(body, ZSTD_LEVEL) if packing == "zstd" else gzip.compress(body, GZIP_LEVEL, mtime=0)
 
 
 def unpacked(request: Request, body: bytes, limit: int) -> bytes:

@@ -43,6 +43,12 @@ class Rendered:
             for one, key, text in zip(held, keys, found, strict=True)
         ]
 
+    def missing(self, held: Sequence[Held], how: Rendering) -> int:
+        """How many characters of stored documents have to be read to render what is not kept of these."""
+        form = self.form(how, False)
+        with self.lock:
+            return sum(one.size for one in held if one.mark is None or (*one.mark, form) not in self.kept)
+
     def form(self, how: Rendering, feature: bool) -> int:
         """The number of a form."""
         signature = (how.signature, feature)

@@ -22,6 +22,7 @@ from landbridge.api.ngsild.distribution_discovery import SharedDiscovery
 from landbridge.api.ngsild.distribution_purge import PurgeDistribution
 from landbridge.api.ngsild.entity import Entities
 from landbridge.api.ngsild.entity_map import EntityMaps
+from landbridge.api.ngsild.express import Express
 from landbridge.api.ngsild.fault import FAULTS
 from landbridge.api.ngsild.identity import Identity
 from landbridge.api.ngsild.operation import ROOT, Table
@@ -64,7 +65,14 @@ def table(pool: Pool, doors: Doors) -> Table:
     return table_over(pool, doors, reach, open_herald(pool, doors.contexts, reach))
 
 
-def table_over(pool: Pool, doors: Doors, reach: Reach, herald: Herald, relay: RelayServer | None = None) -> Table:
+def table_over(
+    pool: Pool,
+    doors: Doors,
+    reach: Reach,
+    herald: Herald,
+    relay: RelayServer | None = None,
+    entities: Entities | None = None,
+) -> Table:
     """The same with those who notify; `relay` has been opened after the herald."""
     relay = relay or RelayServer(reach, doors.contexts, doors.heralding.hurry)
     around = (
@@ -75,7 +83,7 @@ def table_over(pool: Pool, doors: Doors, reach: Reach, herald: Herald, relay: Re
         SharedDiscovery(reach, doors.contexts),
     )
     parts = (
-        Entities(pool, doors.contexts, reach),
+        entities or Entities(pool, doors.contexts, reach),
         Provision(pool, doors.contexts),
         Attributes(pool, doors.contexts),
         Batches(pool, doors.contexts),
@@ -105,16 +113,23 @@ def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
     reach = doors.reach or Reach(pool, contexts=doors.contexts)
     herald = doors.herald or open_herald(pool, doors.contexts, reach)
     relay = RelayServer(reach, doors.contexts, doors.heralding.hurry)
-    operations = table_over(pool, doors, reach, herald, relay)
+    entities = Entities(pool, doors.contexts, reach)
+    operations = table_over(pool, doors, reach, herald, relay, entities)
     anyone = replace(doors.callers, operator=None, public=NOTIFIER)  # who knows a copy's id may notify for it
     served = Resource(
         {}, doors.callers, FAULTS, DOOR, doors.body_limit, operations.methods, {"NGSILD-Tenant": TENANT}, True
+    return open_api(pool, doors)[0]
+
+
+def open_api(pool: Pool, doors: Doors) -> tuple[list[BaseRoute], Express]:
+    """The addresses, and the short way to what they answer at once."""
     )
     description = Description(operations)
-    return [
+    addresses: list[BaseRoute] = [
         Route(ROOT + "/openapi.json", Resource({"GET": description.document}, doors.callers, FAULTS, DOOR)),
         Route(ROOT + "/openapi.html", Resource({"GET": description.page}, doors.callers, FAULTS, DOOR)),
         Route(NOTIFIED, Resource({"POST": relay.notified}, anyone, FAULTS, DOOR, doors.body_limit)),
         Beneath(ROOT, served),
         Beneath(PROVENANCE, Resource({"GET": origins.explain}, doors.callers, FAULTS, DOOR)),
     ]
+    return addresses, Express(entities, served)
