@@ -409,6 +409,22 @@ class Pool:
             self.save_acts([act(at, actor, what, id_, "denied", reason) for id_, reason in denied])
 
 
+def lines_of(acts: Sequence[Act]) -> Callable[[SqliteTransaction], None]:
+    """The job that keeps lines of the audit."""
+    rows = [(a.at, a.actor, a.role, a.action, a.target, a.outcome, a.reason, a.request) for a in acts]
+
+    def job(transaction: SqliteTransaction) -> None:
+        ledger.add_audit(transaction.connection, rows)
+
+    return job
+
+
+def complain(done: "Future[None]") -> None:
+    """Say where lines of the audit could not be kept that nobody waited for."""
+    if (error := done.exception()) is not None:
+        LOG.error("The counts of public reads are not kept: %s", error)
+
+
 def type_names(types: Has | And | Or | object | None) -> str:
     """The types that a query names, for the counts of public reads."""
     if isinstance(types, Has):
