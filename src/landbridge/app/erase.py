@@ -16,6 +16,7 @@ import pyarrow as pa
 from landbridge.app.city import City
 from landbridge.app.entrance import OWNER
 from landbridge.errors import Failed
+from landbridge.history.erase import LakeErasure
 from landbridge.model.column import RowPlan
 from landbridge.model.feed import KEY
 from landbridge.pool.erase import Eraser
@@ -34,8 +35,9 @@ def eraser_of(city: City) -> Eraser:
         city.pool.store,
         city.claims,
         ERASER,
-        keys=row_keys,
-        waiting=lambda: wait_for_pulls(spool),
+        LakeErasure(city.lake, city.pool.store),
+        row_keys,
+        lambda: wait_for_pulls(spool),
     )
 
 

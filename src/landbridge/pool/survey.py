@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import apsw
 import orjson
 
+from landbridge.history.erase import Past
 from landbridge.model.block import unpack as unpack_block
 from landbridge.model.entity import KINDS, PROVENANCE, provenance
 from landbridge.model.erasure import Naming, Subject
@@ -23,16 +24,6 @@ from landbridge.store.segment import iterate, rows_of, unpack
 MOST_TELLING = 5_000  # texts that are looked for in free text
 LONGEST = 1_000  # characters of such a text
 Refs = dict[str, dict[int, set[int]]]  # source -> run -> rows
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the files of history have of a subject: lines, the source rows behind them, texts in their values."""
-
-    lines: int = 0
-    rows: tuple[tuple[str, int, int], ...] = ()
-    texts: frozenset[str] = frozenset()
-    times: frozenset[int] = frozenset()
 
 
 class History(Protocol):

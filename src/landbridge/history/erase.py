@@ -1,0 +1,276 @@
+"""Erasure in the lake: a subject's lines leave every file, also those that tables no longer name.
+
+A file with such lines is written anew without them, the table takes the new one in place of it, and the old one is
+deleted. Files that no table names any more (old versions, what a kill left) are deleted where they hold any. The log of
+a table has bounds of times and commits and no entity's name, so it stays; versions of before cannot be read any more.
+Each step may be repeated, and whoever commits meanwhile is looked at again.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from landbridge.errors import Damaged
+from landbridge.history.backfill import publish
+from landbridge.history.lake import File, Lake, LakeTable
+from landbridge.history.rows import in_order
+from landbridge.history.turn import turn
+from landbridge.model.erasure import Naming, Subject
+from landbridge.model.temporal import ENTITY
+from landbridge.store.sqlite import SqliteStore
+from landbridge.store.wipe import column_renamed
+
+CHUNK = 500_000  # lines that are written together
+ROUNDS = 20  # looks at a table that others change all the time
+HIDING = ("retract", "clear")  # lines that say nothing but that others do not count
+VALUES = ("form", "number", "text", "json", "lon", "lat", "unit", "rest", "kind")
+WORDS = (
+    "tenant", "entity", "attribute", "dataset", "source", "operation", "kind", "form", "text", "json", "unit", "rest",
+)  # fmt: skip
+NAMING = ("dataset", "text", "json", "rest")  # columns in which others may name an entity
+LOOKED = ("tenant", "entity", "attribute", "source", "time", "operation", "replaces_commit")
+
+
+class Past:
+    """What the lake has of a subject: lines, source rows behind them, texts in their values, observed times."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.rows: set[tuple[str, int, int]] = set()
+        self.texts: set[str] = set()
+        self.times: set[int] = set()
+
+
+class LakeErasure:
+    """Erases from the tables of a lake; `store` knows files of backfills that no table names yet."""
+
+    def __init__(self, lake: Lake, store: SqliteStore) -> None:
+        self.lake = lake
+        self.store = store
+
+    def tables(self) -> Iterator[LakeTable]:
+        for type_ in self.lake.types():
+            table = self.lake.table(type_)
+            if table is not None:
+                yield table
+
+    # -- looking
+
+    def survey(self, subject: Subject) -> Past:
+        """What there is of a subject: lines, the source rows behind them, texts in their values, observed times."""
+        found = Past()
+        publish(self.store, self.lake)
+        for table in self.tables():
+            for file in table.snapshot().files:
+                for part in chunks(table, file.name):
+                    meant = part.filter(covered(part, subject))
+                    found.lines += meant.num_rows
+                    if subject.entity is not None or subject.timed:
+                        take_in(found, meant)
+        return found
+
+    # -- erasing
+
+    def erase(self, subject: Subject, naming: Naming) -> Mapping[str, int]:
+        """Take a subject's lines out of all files, and its names out of others' lines."""
+        counts = {"lines of history's files": 0, "others' lines that named it": 0, "files of history": 0}
+        with turn(self.store.path):
+            pass  # what was read of the journal before its lines went has arrived
+        publish(self.store, self.lake)
+        for table in self.tables():
+            for _ in range(ROUNDS):
+                if self.rewritten(table, subject, naming, counts):
+                    break
+            else:
+                raise Damaged(
+                    "Others change the table all the time, so nothing can be erased from it.",
+                    where=table.address,
+                    hint="End them, then: landbridge erase --resume",
+                )
+            counts["files of history"] += self.cleared(table, subject, naming)
+        return counts
+
+    def rewritten(self, table: LakeTable, subject: Subject, naming: Naming, counts: dict[str, int]) -> bool:
+        """Write the files anew that hold the subject; whether none was left, or none has come since."""
+        old: list[File] = []
+        new: list[File] = []
+        lines, named = 0, 0
+        before = table.snapshot()
+        for file in before.files:
+            if any(affected(part, subject, naming) for part in chunks(table, file.name)):
+                made, gone, changed = written(table, file, subject, naming)
+                old.append(file)
+                new += made
+                lines, named = lines + gone, named + changed
+        if not old:
+            return True
+        if table.commit(new, old) is None:
+            for file in new:
+                self.lake.place.remove(f"{table.folder}/{file.name}")
+            return False
+        counts["lines of history's files"] += lines
+        counts["others' lines that named it"] += named
+        for file in old:
+            self.lake.place.remove(f"{table.folder}/{file.name}")
+        return False  # one more look: somebody may have committed in between
+
+    def cleared(self, table: LakeTable, subject: Subject, naming: Naming) -> int:
+        """Delete files that no table names and that hold the subject; how many."""
+        there = {file.name for file in table.snapshot().files}
+        count = 0
+        for found in self.lake.place.found(table.folder):
+            name = found.name.removeprefix(f"{table.folder}/")
+            if name in there or not name.endswith(".parquet"):
+                continue
+            try:
+                held = any(affected(part, subject, naming) for part in chunks(table, name))
+            except (Damaged, pa.ArrowException, OSError):
+                held = True  # it cannot be read, so nobody needs it
+            if held:
+                self.lake.place.remove(found.name)
+                count += 1
+        return count
+
+
+def chunks(table: LakeTable, name: str) -> Iterator[pa.Table]:
+    """A file's lines, a bounded number at a time, texts as dictionaries."""
+    place = table.lake.place
+    name = f"{table.folder}/{name}"
+    with place.files.open_input_file(name if "://" in table.address else place.path(name)) as opened:
+        file = pq.ParquetFile(opened, read_dictionary=list(WORDS))
+        held: list[pa.RecordBatch] = []
+        count = 0
+        for batch in file.iter_batches(batch_size=131_072):
+            held.append(batch)
+            count += batch.num_rows
+            if count >= CHUNK:
+                yield pa.Table.from_batches(held)
+                held, count = [], 0
+        if held:
+            yield pa.Table.from_batches(held)
+
+
+def covered(lines: pa.Table, subject: Subject) -> pa.ChunkedArray:
+    """Which lines are meant, as a mask."""
+    if subject.source is not None:
+        mask = same(lines, "source", subject.source)
+    else:
+        mask = pc.and_(same(lines, "entity", str(subject.entity)), same(lines, "tenant", subject.tenant))
+        if subject.attribute is not None:
+            mask = pc.and_(mask, same(lines, "attribute", subject.attribute))
+        elif subject.timed:
+            mask = pc.and_(mask, pc.invert(same(lines, "attribute", ENTITY)))
+    if subject.timed:
+        times = lines.column("time").cast(pa.int64())
+        if subject.since is not None:
+            mask = pc.and_(mask, pc.greater_equal(times, subject.since))
+        if subject.until is not None:
+            mask = pc.and_(mask, pc.less(times, subject.until))
+        for word in HIDING:
+            mask = pc.and_(mask, pc.invert(same(lines, "operation", word)))
+    return pc.fill_null(mask, False)
+
+
+def same(lines: pa.Table, column: str, text: str) -> pa.ChunkedArray:
+    values = lines.column(column)
+    if pa.types.is_dictionary(values.type):
+        parts = []
+        for chunk in values.chunks:
+            at = chunk.dictionary.index(text).as_py() if len(chunk.dictionary) else -1
+            parts.append(pc.fill_null(pc.equal(chunk.indices, at), False) if at >= 0 else nothing(len(chunk)))
+        return pa.chunked_array(parts, pa.bool_())
+    return pc.fill_null(pc.equal(values, text), False)
+
+
+def nothing(count: int) -> pa.Array:
+    return pa.repeat(False, count)
+
+
+def affected(lines: pa.Table, subject: Subject, naming: Naming) -> bool:
+    """Whether some lines are meant, or name what is meant."""
+    if pc.any(covered(lines, subject)).as_py():
+        return True
+    return any(column_holds(lines.column(name), needle) for needle in naming.marks for name in NAMING)
+
+
+def column_holds(column: pa.ChunkedArray, needle: str) -> bool:
+    for chunk in column.chunks:
+        texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+        if pa.types.is_string(texts.type) and pc.any(pc.match_substring(texts, needle)).as_py():
+            return True
+    return False
+
+
+def written(table: LakeTable, file: File, subject: Subject, naming: Naming) -> tuple[list[File], int, int]:
+    """A file written anew without the subject: the new files, how many lines went, how many lost a name."""
+    made: list[File] = []
+    gone = changed = 0
+    for part in chunks(table, file.name):
+        mask = covered(part, subject)
+        kept = part.filter(pc.invert(mask))
+        if subject.timed:
+            left = emptied(part.filter(mask))
+            kept = in_order(pa.concat_tables([kept, left])) if left.num_rows else kept
+        gone += part.num_rows - kept.num_rows
+        kept, count = unnamed(kept, naming)
+        changed += count
+        if kept.num_rows:
+            made.append(table.write(kept, corrects=file.corrects))
+    return made, gone, changed
+
+
+def emptied(lines: pa.Table) -> pa.Table:
+    """Of lines that go those that take others' place: what they replaced must not count again."""
+    left = lines.filter(lines.column("replaces_commit").is_valid())
+    for name in VALUES:
+        place = left.schema.get_field_index(name)
+        left = left.set_column(place, left.schema.field(place), pa.nulls(left.num_rows, left.schema.field(place).type))
+    place = left.schema.get_field_index("operation")
+    words = pa.array(["retract"] * left.num_rows, pa.string()).dictionary_encode()
+    return left.set_column(place, "operation", words.cast(left.schema.field(place).type))
+
+
+def unnamed(lines: pa.Table, naming: Naming) -> tuple[pa.Table, int]:
+    """Lines with marks in place of names, and whether there were any."""
+    if not naming.marks:
+        return lines, 0
+    count = 0
+    for name in NAMING:
+        place = lines.schema.get_field_index(name)
+        made = column_renamed(lines.column(place), naming, list(naming.marks))
+        if made is not None:
+            lines = lines.set_column(place, name, made)
+            count += 1
+    return lines, count
+
+
+def take_in(found: Past, lines: pa.Table) -> None:
+    """Note the rows behind lines, their times, and what they say."""
+    if not lines.num_rows:
+        return
+    columns = {name: lines.column(name).to_pylist() for name in ("source", "run", "row", "text", "json", "number")}
+    for source, run, row in zip(columns["source"], columns["run"], columns["row"], strict=True):
+        if run is not None and row is not None:
+            found.rows.add((source, run, row))
+    timed = lines.filter(lines.column("timed"))
+    found.times.update(timed.column("time").cast(pa.int64()).to_pylist())
+    found.texts.update(texts for texts in columns["text"] if texts)
+    found.texts.update(repr(number) for number in columns["number"] if number is not None)
+    for text in columns["json"]:
+        if text:
+            found.texts.update(words_of(json.loads(text)))
+
+
+def words_of(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from words_of(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from words_of(one)
