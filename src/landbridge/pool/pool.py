@@ -33,6 +33,7 @@ from landbridge.model.answer import (
     TypeDetail,
     TypeSummary,
 )
+from landbridge.model.chapter import Chapter
 from landbridge.model.claim import Claims
 from landbridge.model.entity import Instance
 from landbridge.model.merge import Merging
@@ -52,17 +53,17 @@ from landbridge.store.transaction import SqliteTransaction
 
 __all__ = ["Actor", "Pool"]
 
+LOG = logging.getLogger(__name__)
 Done = TypeVar("Done", Written, Batch)
 CLAIMS = "claims"  # the name under which the store keeps them
-LOG = logging.getLogger(__name__)
 
 
-@dataclass
-class Aim:
 def pass_by(found: object) -> None:
     """Check nothing."""
 
 
+@dataclass
+class Aim:
     """What somebody asks for, as the audit names it."""
 
     name: str
@@ -156,14 +157,11 @@ class Pool:
         """An entity as it is now, its document not read yet. Raises Missing, and what `check` raises of it."""
         with self.asked(actor, "read", "read entities", id) as target:
             found = read.held(self.store, tenant, id)
+            check(found)
             if actor.role is Role.PUBLIC:
                 target.name = ",".join(found.document["type"])
             return found
-            check(found)
 
-    def map_entities(self, actor: Actor, query: Query, lifetime: int | None = None) -> EntityMap:
-        """Keep which entities a query finds, for so many microseconds at most (NGSI-LD 5.14.4)."""
-        with self.asked(actor, "read", "read entities", type_names(query.types)):
     def is_ready(self, actor: Actor, right: str) -> bool:
         """Whether the actor has the right and nothing is to be withdrawn before, so that asking waits for no write."""
         return self.policy.allows(actor, right) and not self.expiries.is_due(self.store.clock())
@@ -172,6 +170,9 @@ class Pool:
         """Bound the reads of this thread: one that takes longer raises TakesLonger."""
         return self.store.in_time(seconds)
 
+    def map_entities(self, actor: Actor, query: Query, lifetime: int | None = None) -> EntityMap:
+        """Keep which entities a query finds, for so many microseconds at most (NGSI-LD 5.14.4)."""
+        with self.asked(actor, "read", "read entities", type_names(query.types)):
             return entity_map.create(self.store, query, lifetime)
 
     def map_of(self, actor: Actor, ids: Sequence[str], lifetime: int | None = None, *, tenant: str = "") -> EntityMap:

@@ -109,6 +109,11 @@ def open_herald(pool: Pool, contexts: Contexts, reach: Reach) -> Herald:
 
 def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
     """The addresses of NGSI-LD and of provenance, over a pool."""
+    return open_api(pool, doors)[0]
+
+
+def open_api(pool: Pool, doors: Doors) -> tuple[list[BaseRoute], Express]:
+    """The addresses, and the short way to what they answer at once."""
     origins = Origins(pool, doors.contexts)
     reach = doors.reach or Reach(pool, contexts=doors.contexts)
     herald = doors.herald or open_herald(pool, doors.contexts, reach)
@@ -118,11 +123,6 @@ def routes(pool: Pool, doors: Doors) -> list[BaseRoute]:
     anyone = replace(doors.callers, operator=None, public=NOTIFIER)  # who knows a copy's id may notify for it
     served = Resource(
         {}, doors.callers, FAULTS, DOOR, doors.body_limit, operations.methods, {"NGSILD-Tenant": TENANT}, True
-    return open_api(pool, doors)[0]
-
-
-def open_api(pool: Pool, doors: Doors) -> tuple[list[BaseRoute], Express]:
-    """The addresses, and the short way to what they answer at once."""
     )
     description = Description(operations)
     addresses: list[BaseRoute] = [
