@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landbridge.api.ngsild.temporal_body import parse_temporal
 from landbridge.api.ngsild.temporal_page import cut, range_headers
 from landbridge.api.ngsild.temporal_question import read_question, read_temporal
 from landbridge.api.ngsild.temporal_shown import show, without_expired
+from landbridge.model.chapter import parse_temporal
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.query import Query
 from landbridge.model.temporal import Bucket, Evolution, Moment, Span, TemporalQuery

@@ -5,13 +5,14 @@ journal, hidden by the line that changes it or takes it away (see `store.contrac
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from landbridge.errors import Missing
 from landbridge.governance.policy import Actor
+from landbridge.model.chapter import Chapter
 from landbridge.model.entity import HISTORY, Instance, deletes, without_provenance
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.query import Query
@@ -28,20 +29,6 @@ from landbridge.store.transaction import SqliteTransaction
 Attributes = Mapping[str, Sequence[Instance]]
 #: attribute, datasetId, observed, operation, instance as JSON, and the line whose place it takes
 Line = tuple[str, str | None, int | None, str, str | None, tuple[int, int] | None]
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """What a client tells of an entity's evolution.
-
-    `attrs`: instances by stored name; one whose value is the NGSI-LD Null says that it was deleted at its observedAt.
-    `scopes`: since when (microseconds, None: not told) it had which scopes (none: it lost them).
-    """
-
-    id: str
-    types: Sequence[str] = ()
-    attrs: Attributes = field(default_factory=dict)
-    scopes: Sequence[tuple[int | None, Sequence[str]]] = ()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ and times. Aggregated: of each method its values with the period that each stand
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from landbridge.api.ngsild.temporal_body import SIMPLIFIED
 from landbridge.api.ngsild.temporal_question import TemporalWanted
+from landbridge.model.chapter import SIMPLIFIED
 from landbridge.model.entity import KINDS, NULL
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.renderer import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landbridge.api.ngsild.temporal_body import parse_single, parse_temporal, parse_temporal_fragment
 from landbridge.errors import InvalidEntity
+from landbridge.model.chapter import parse_single, parse_temporal, parse_temporal_fragment
 from landbridge.model.instant import parse_instant
 from landbridge.model.terms import Contexts
 

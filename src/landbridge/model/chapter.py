@@ -1,4 +1,4 @@
-"""The temporal representation of an entity on its way in (NGSI-LD 5.2.20, 4.5.6 to 4.5.9).
+"""What somebody tells of an entity's evolution: its temporal representation on its way in (NGSI-LD 5.2.20, 4.5.6 ff.).
 
 Each attribute is one instance or a list of them, normalized or concise; or it is simplified, with pairs of values and
 times. An NGSI-LD Null as the value of an instance says that it was deleted then. What the pool alone says of an
@@ -6,6 +6,7 @@ instance (instanceId, createdAt, modifiedAt, deletedAt) is not looked at.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from landbridge.model.attribute import kind_named, parse_instance, with_type
@@ -23,7 +24,6 @@ from landbridge.model.parser import (
 )
 from landbridge.model.terms import Terms
 from landbridge.model.value import Reading, is_null, parse_id, parse_meta, parse_moment, shown, wrong
-from landbridge.pool.chronicle import Chapter
 
 MOST_INSTANCES = 100_000  # of one request
 SIMPLIFIED: Mapping[str, tuple[str, bool]] = {  # kind -> the member that has its pairs, and whether values are wrapped
@@ -33,6 +33,20 @@ SIMPLIFIED: Mapping[str, tuple[str, bool]] = {  # kind -> the member that has it
 }  # fmt: skip
 PAIRS = frozenset(member for member, _ in SIMPLIFIED.values())
 Scopes = Sequence[tuple[int | None, Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of an entity's evolution.
+
+    `attrs`: instances by stored name; one whose value is the NGSI-LD Null says that it was deleted at its observedAt.
+    `scopes`: since when (microseconds, None: not told) it had which scopes (none: it lost them).
+    """
+
+    id: str
+    types: Sequence[str] = ()
+    attrs: Mapping[str, Sequence[Instance]] = field(default_factory=dict)
+    scopes: Scopes = ()
 
 
 def parse_temporal(body: Mapping[str, Any], terms: Terms) -> Chapter:
