@@ -33,7 +33,6 @@ from landbridge.model.answer import (
     TypeDetail,
     TypeSummary,
 )
-from landbridge.model.chapter import Chapter
 from landbridge.model.claim import Claims
 from landbridge.model.entity import Instance
 from landbridge.model.merge import Merging
