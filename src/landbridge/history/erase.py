@@ -41,6 +41,7 @@ class Past:
     def __init__(self) -> None:
         self.lines = 0
         self.rows: set[tuple[str, int, int]] = set()
+        self.named: set[tuple[str, int, int]] = set()  # rows behind others' lines that name it
         self.texts: set[str] = set()
         self.times: set[int] = set()
 
@@ -71,6 +72,8 @@ class LakeErasure:
                     found.lines += meant.num_rows
                     if subject.entity is not None or subject.timed:
                         take_in(found, meant)
+                    if subject.whole:
+                        found.named |= rows_behind(part.filter(naming(part, str(subject.entity))))
         return found
 
     # -- erasing
@@ -248,14 +251,30 @@ def unnamed(lines: pa.Table, naming: Naming) -> tuple[pa.Table, int]:
     return lines, count
 
 
+def naming(lines: pa.Table, id_: str) -> pa.ChunkedArray:
+    """Which lines hold an id in what they say."""
+    found = pa.chunked_array([nothing(lines.num_rows)], pa.bool_())
+    for name in NAMING:
+        column = lines.column(name)
+        if column_holds(column, id_):
+            found = pc.or_(found, pc.fill_null(pc.match_substring(column.cast(pa.string()), id_), False))
+    return found
+
+
+def rows_behind(lines: pa.Table) -> set[tuple[str, int, int]]:
+    """Source, run and row of lines that have them."""
+    columns = (lines.column(name).to_pylist() for name in ("source", "run", "row"))
+    return {
+        (source, run, row) for source, run, row in zip(*columns, strict=True) if run is not None and row is not None
+    }
+
+
 def take_in(found: Past, lines: pa.Table) -> None:
     """Note the rows behind lines, their times, and what they say."""
     if not lines.num_rows:
         return
-    columns = {name: lines.column(name).to_pylist() for name in ("source", "run", "row", "text", "json", "number")}
-    for source, run, row in zip(columns["source"], columns["run"], columns["row"], strict=True):
-        if run is not None and row is not None:
-            found.rows.add((source, run, row))
+    columns = {name: lines.column(name).to_pylist() for name in ("text", "json", "number")}
+    found.rows |= rows_behind(lines)
     timed = lines.filter(lines.column("timed"))
     found.times.update(timed.column("time").cast(pa.int64()).to_pylist())
     found.texts.update(texts for texts in columns["text"] if texts)

@@ -32,8 +32,7 @@ def forget(
             body = wipe.blob(connection, "raw", seq)
         if body is None:
             continue
-        gone = found.rows.get(source, {}).get(run, set())
-        table, taken = cleaned(block.unpack(body), gone, cells.get(source, set()), naming)
+        table, taken = cleaned(block.unpack(body), found.gone(source, run), cells.get(source, set()), naming)
         if table is not None or taken:
             counts["source rows"] += taken
             store.tend(lambda transaction, seq=seq, table=table: wipe.put_block(transaction, seq, table))  # type: ignore[misc]  # bound now

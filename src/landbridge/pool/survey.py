@@ -35,10 +35,13 @@ class History(Protocol):
 
 @dataclass
 class Survey:
-    """What was found. `cells`: (source, column, value) by which a source names the subject alone."""
+    """What was found. `named`: source rows behind others' lines that name the subject; `cells`: (source, column, value)
+    by which a source names it alone.
+    """
 
     keys: list[int] = field(default_factory=list)
     rows: Refs = field(default_factory=dict)
+    named: Refs = field(default_factory=dict)
     telling: set[str] = field(default_factory=set)
     cells: set[tuple[str, str, str]] = field(default_factory=set)
     times: set[int] = field(default_factory=set)  # observed times of its lines
@@ -49,8 +52,11 @@ class Survey:
             self.counts[what] = self.counts.get(what, 0) + number
 
     def row(self, source: str, run: int | None, row: int | None) -> None:
-        if run is not None and row is not None:
-            self.rows.setdefault(source, {}).setdefault(run, set()).add(row)
+        add_row(self.rows, source, run, row)
+
+    def gone(self, source: str, run: int) -> set[int]:
+        """The source rows of a run that go."""
+        return self.rows.get(source, {}).get(run, set()) | self.named.get(source, {}).get(run, set())
 
     def tell(self, value: Any) -> None:
         """Take in the texts and numbers of a value."""
@@ -59,10 +65,10 @@ class Survey:
                 self.telling.add(text)
 
     def to_json(self) -> dict[str, Any]:
-        rows = {source: {str(run): sorted(some) for run, some in runs.items()} for source, runs in self.rows.items()}
         return {
             "keys": self.keys,
-            "rows": rows,
+            "rows": listed(self.rows),
+            "named": listed(self.named),
             "telling": sorted(self.telling),
             "cells": sorted(self.cells),
             "times": sorted(self.times),
@@ -71,9 +77,24 @@ class Survey:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Survey":
-        rows = {s: {int(run): set(some) for run, some in runs.items()} for s, runs in data["rows"].items()}
         cells = {(source, column, value) for source, column, value in data["cells"]}
-        return cls(data["keys"], rows, set(data["telling"]), cells, set(data["times"]), dict(data["counts"]))
+        return cls(
+            data["keys"], refs(data["rows"]), refs(data["named"]), set(data["telling"]), cells, set(data["times"]),
+            dict(data["counts"]),
+        )  # fmt: skip
+
+
+def add_row(into: Refs, source: str, run: int | None, row: int | None) -> None:
+    if run is not None and row is not None:
+        into.setdefault(source, {}).setdefault(run, set()).add(row)
+
+
+def listed(rows: Refs) -> dict[str, dict[str, list[int]]]:
+    return {source: {str(run): sorted(some) for run, some in runs.items()} for source, runs in rows.items()}
+
+
+def refs(data: Mapping[str, Any]) -> Refs:
+    return {source: {int(run): set(some) for run, some in runs.items()} for source, runs in data.items()}
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -100,6 +121,8 @@ def survey(connection: apsw.Connection, subject: Subject, history: History | Non
         look_at_state(connection, subject, found)
         look_at_journal(connection, subject, found)
         look_at_segments(connection, subject, found)
+        if subject.whole:
+            look_at_others(connection, subject, found)
     else:
         look_at_source(connection, subject, found)
     if history is not None:
@@ -108,6 +131,8 @@ def survey(connection: apsw.Connection, subject: Subject, history: History | Non
         if subject.entity is not None or subject.timed:
             for source, run, row in past.rows:
                 found.row(source, run, row)
+        for source, run, row in past.named:
+            add_row(found.named, source, run, row)
         found.times |= past.times
         for text in past.texts:
             found.tell(text)
@@ -206,6 +231,40 @@ def look_at_segments(connection: apsw.Connection, subject: Subject, found: Surve
                         found.times.add(row.observed)
                     if row.instance:
                         tell_instance(orjson.loads(row.instance), found)
+
+
+def look_at_others(connection: apsw.Connection, subject: Subject, found: Survey) -> None:
+    """Find the source rows behind what others say of the subject: they name it in whatever words the source has."""
+    id_ = str(subject.entity)
+    own = set(found.keys)
+    for number, _, _ in wipe.kinds_of(connection, subject.tenant):
+        low, high = wipe.kind_span(number)
+        rows = connection.execute(
+            "SELECT key, doc FROM entity WHERE key BETWEEN ? AND ? AND instr(doc, ?)", (low, high, id_)
+        )
+        for key, doc in rows:
+            for instances in unfold(doc)["attrs"].values() if key not in own else ():
+                for one in instances:
+                    if id_ in orjson.dumps(one).decode():
+                        add_row(found.named, *provenance_of(one))
+        lines = connection.execute(
+            "SELECT key, instance FROM journal WHERE key BETWEEN ? AND ? AND instr(instance, ?)", (low, high, id_)
+        )
+        for key, instance in lines:
+            told = orjson.loads(instance)
+            if key not in own and isinstance(told, dict):
+                add_row(found.named, *provenance_of(told))
+        for seq, _, _, source, run, *_ in wipe.segment_heads(connection, [number]):
+            table = unpack(wipe.blob(connection, "segment", seq) or b"")
+            if wipe.holds(table, id_):
+                for line in iterate(table):
+                    if line.key not in own and line.instance and id_ in line.instance:
+                        add_row(found.named, source, run, line.row)
+
+
+def provenance_of(instance: Mapping[str, Any]) -> tuple[str, int | None, int | None]:
+    origin = instance.get(PROVENANCE) or ["", 0, 0, 0, None, None]
+    return origin[0], origin[4], origin[5]
 
 
 def look_at_source(connection: apsw.Connection, subject: Subject, found: Survey) -> None:

@@ -189,6 +189,16 @@ def column_renamed(column: Any, naming: Naming, needles: Sequence[str]) -> Any |
     return None
 
 
+def holds(table: pa.Table, needle: str) -> bool:
+    """Whether some text of a packed table's columns holds this one."""
+    for column in table.columns:
+        for chunk in column.chunks:
+            texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+            if pa.types.is_string(texts.type) and pc.any(pc.match_substring(texts, needle)).as_py():
+                return True
+    return False
+
+
 def cells(row: Any) -> Iterator[tuple[str, str]]:
     """A raw row's cells as texts, each by its column."""
     for column, value in row.items():
