@@ -42,13 +42,13 @@ class Filled(City):
         """All lines of history, from the lake and from what is not drained, in the order of commits."""
         found: list[pa.Table] = []
         with self.store.reader() as connection:
-            for type_ in self.lake.types():
-                table = self.lake.table(type_)
-                assert table is not None
-                snapshot, _ = standing(connection, table)
-                found += [table.read(file) for file in snapshot.files]
-            for (kind,) in list(connection.execute("SELECT num FROM kind")):
-                found += list(pending(connection, [kind], 0))
+            for kind, type_ in list(connection.execute("SELECT num, type FROM kind")):
+                table, position = self.lake.table(type_), 0
+                if table is not None:
+                    snapshot, _ = standing(connection, table)
+                    position = snapshot.position
+                    found += [table.read(file) for file in snapshot.files]
+                found += list(pending(connection, [kind], position))
         lines = [line for part in found for line in plain(part)]
         return sorted(lines, key=lambda line: (line["commit"], line["ordinal"]))
 

@@ -102,6 +102,19 @@ def test_a_second_pull_adds_nothing_and_a_correction_takes_the_place_of_its_line
     city.close()
 
 
+def test_what_an_ordinary_pull_has_said_before_is_replaced_too(tmp_path: Path) -> None:
+    """Whether the journal's lines have been drained or not when the source becomes one that is backfilled."""
+    city = Filled(tmp_path)
+    city.fill([row("a", DAYS[0], 1.0)], back=False)
+    city.fill([row("a", DAYS[0], 2.0)])
+    lines = {line["number"]: line for line in city.lines() if line["attribute"] == "n"}
+    assert (lines[2.0]["replaces_commit"], lines[2.0]["replaces_ordinal"]) == (
+        lines[1.0]["commit"],
+        lines[1.0]["ordinal"],
+    )
+    city.close()
+
+
 def test_of_rows_that_contradict_each_other_in_one_pull_the_later_takes_the_place(tmp_path: Path) -> None:
     city = Filled(tmp_path)
     record = city.fill(

@@ -14,11 +14,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from landbridge.history.lake import BACKFILL, SCHEMA, File, Lake, LakeTable, Snapshot
+from landbridge.history.drain import Drain, repeats
+from landbridge.history.lake import BACKFILL, File, Lake, LakeTable, Snapshot
 from landbridge.history.leaf import Leaf, Stamped
 from landbridge.history.rows import LINES
 from landbridge.history.supersede import superseding
-from landbridge.store import manifest
+from landbridge.store import drained, manifest
 from landbridge.store.manifest import Manifest
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
@@ -43,6 +44,14 @@ class Stage:
         corrects = lines.column("replaces_commit").null_count < lines.num_rows
         return [write_file(table.write(lines, corrects=corrects))]
 
+    def catch_up(self, type_: str) -> None:
+        """Drain what the journal has of a type: of equal lines the later stands, so the earlier must be found there."""
+        drain, more = Drain(self.store, self.lake), True
+        while more:
+            with self.store.reader() as connection:
+                kinds = drained.kinds(connection).get(type_, [])
+            _, more = drain.drain(type_, kinds, self.store.version())
+
     def publish(self) -> None:
         """Have the tables name the files of all manifests that count."""
         publish(self.store, self.lake)
@@ -62,7 +71,7 @@ def gathered(leaves: Iterable[Leaf], stamped: Stamped) -> pa.Table:
         for attribute, lines in leaf.lines(stamped):
             by_attribute.setdefault(attribute, []).append(lines.cast(LINES))
     tables = [lines for name in sorted(by_attribute) for lines in by_attribute[name]]
-    return pa.concat_tables(tables).unify_dictionaries() if tables else SCHEMA.empty_table()
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks() if tables else LINES.empty_table()
 
 
 def superseding_where(table: LakeTable, lines: pa.Table, round_: Sequence[File]) -> pa.Table:
@@ -73,17 +82,6 @@ def superseding_where(table: LakeTable, lines: pa.Table, round_: Sequence[File])
     if not met and not repeats(lines):
         return lines
     return superseding(lines, [file.path for file in met], table.lake.options)
-
-
-def repeats(lines: pa.Table) -> bool:
-    """Whether two neighbours are of one series and time."""
-    same = np.ones(max(lines.num_rows - 1, 0), bool)
-    for name in ("attribute", "entity", "time"):
-        column = lines.column(name).combine_chunks()
-        column = column.indices if pa.types.is_dictionary(column.type) else column.cast(pa.int64())
-        values = column.to_numpy(zero_copy_only=False)
-        same &= values[1:] == values[:-1]
-    return bool(same.any())
 
 
 # -- manifests

@@ -190,6 +190,8 @@ class Backfill:
         for entities, part in rows.parts:
             leaves += self.leaves(round_, part, rows.ids[entities], type_)
             held.add(standing_rows(part))
+        if type_ not in round_.files:
+            self.stage.catch_up(type_)
         files = round_.files.setdefault(type_, [])
         stamped = Stamped(self.source.tenant, round_.number, round_.recorded, self.source.name, self.run)
         files += self.stage.write(type_, leaves, stamped, files if again else ())
