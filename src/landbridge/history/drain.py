@@ -17,6 +17,7 @@ from landbridge.errors import Damaged, LandbridgeError, Unreachable
 from landbridge.history.lake import File, Lake, LakeTable, Snapshot
 from landbridge.history.rows import in_order, pending, ranks
 from landbridge.history.supersede import superseding
+from landbridge.history.turn import turn
 from landbridge.model.entity import API
 from landbridge.store import drained
 from landbridge.store.sqlite import SqliteStore
@@ -139,6 +140,10 @@ class Drain:
 
     def drain(self, type_: str, kinds: Sequence[int], upper: int) -> tuple[int, bool]:
         """Drain some of one type's lines up to a commit: how many, and whether there are more."""
+        with turn(self.store.path):
+            return self.drain_some(type_, kinds, upper)
+
+    def drain_some(self, type_: str, kinds: Sequence[int], upper: int) -> tuple[int, bool]:
         table = self.lake.table(type_)
         before = table.snapshot() if table is not None else Snapshot(0, 0, ())
         with self.store.reader() as connection:
