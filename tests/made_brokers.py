@@ -45,10 +45,10 @@ def lamp(number: int, **attributes: Any) -> dict[str, Any]:
 class Broker:
     """A Landbridge that is asked over HTTP."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, authorities: Path | None = None) -> None:
         (folder / name).mkdir()
         self.pool = Pool(open_store(folder / name / "pool.db"))
-        self.egress = Egress(read_allowed(("127.0.0.0/8",)))
+        self.egress = Egress(read_allowed(("127.0.0.0/8",)), authorities=authorities)
         self.contexts = Contexts()
         self.reach = Reach(self.pool, self.egress, self.contexts)
         callers = Callers(lambda token: None, OPERATOR)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.server
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,8 +76,8 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiver(answer: Callable[[Got], int] = lambda got: 200) -> Iterator[Receiver]:
-    """A receiver on a free port of this machine."""
+def receiver(answer: Callable[[Got], int] = lambda got: 200, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver on a free port of this machine; `tls` gives it a certificate."""
     kept = Receiver(answer)
 
     class Door(http.server.BaseHTTPRequestHandler):
@@ -103,7 +104,9 @@ def receiver(answer: Callable[[Got], int] = lambda got: 200) -> Iterator[Receive
             """A caller that is killed half way is no error here."""
 
     server = Server(("127.0.0.1", 0), Door)
-    kept.url = f"http://127.0.0.1:{server.server_address[1]}/notify"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    kept.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/notify"
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
     thread.start()
     try:
@@ -117,10 +120,12 @@ def receiver(answer: Callable[[Got], int] = lambda got: 200) -> Iterator[Receive
 class City:
     """A pool with its publisher, asked through its HTTP API without a network."""
 
-    def __init__(self, path: Path, contexts: Contexts, allowed: tuple[str, ...], **told: Any) -> None:
+    def __init__(
+        self, path: Path, contexts: Contexts, allowed: tuple[str, ...], authorities: Path | None = None, **told: Any
+    ) -> None:
         self.store = open_store(path)
         self.pool = Pool(self.store)
-        egress = self.egress = Egress(read_allowed(allowed))
+        egress = self.egress = Egress(read_allowed(allowed), authorities=authorities)
         self.caller = Caller(egress)
         self.publisher = Publisher(
             subscriptions_of(self.pool), lambda tenant, id_, body: understand(tenant, id_, body, contexts),

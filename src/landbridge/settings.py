@@ -54,9 +54,17 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "LANDBRIDGE_RETRY_SECONDS": ("1", "the pause before the first of these; each further one is twice as long"),
     "LANDBRIDGE_SPOOL": ("the system's folder for temporary files", "the folder where pulls wait before they are kept"),
     "LANDBRIDGE_MAX_BODY_MEGABYTES": ("32", "the size that a request to the API or the push door may have"),
+    "LANDBRIDGE_HISTORY_PAGE": (
+        "1000",
+        "the instances of each attribute that one answer of the temporal API has; more come page by page",
+    ),
     "LANDBRIDGE_ALLOW_EGRESS": (
         "nothing",
         "networks and host names that calls to clients' addresses may reach although they are not public, with commas",
+    ),
+    "LANDBRIDGE_CA_FILE": (
+        "none",
+        "a PEM file of authorities whose certificates are trusted in such calls beside the public ones (https, mqtts)",
     ),
     "LANDBRIDGE_CONTEXTS_MAP": ("none", "a JSON file from @context address to file: these are read, not fetched"),
 }
@@ -112,8 +120,10 @@ class Operator:
     retry_seconds: float = 1.0
     spool: Path | None = None
     max_body_megabytes: int = 32
+    history_page: int = 1000
     allow_egress: tuple[str, ...] = ()
     contexts_map: Path | None = None
+    ca_file: Path | None = None
 
 
 def read_settings(folder: Path | str) -> Settings:
@@ -298,7 +308,9 @@ def read_operator(environment: Mapping[str, str] | None = None) -> Operator:
         retry_seconds=number(given, "LANDBRIDGE_RETRY_SECONDS", 0, 3600),
         spool=Path(spool) if spool else None,
         max_body_megabytes=int(number(given, "LANDBRIDGE_MAX_BODY_MEGABYTES", 1, 1_048_576, whole=True)),
+        history_page=int(number(given, "LANDBRIDGE_HISTORY_PAGE", 1, 100_000, whole=True)),
         allow_egress=tuple(filter(None, map(str.strip, given.get("LANDBRIDGE_ALLOW_EGRESS", "").split(",")))),
+        ca_file=Path(given["LANDBRIDGE_CA_FILE"]) if given.get("LANDBRIDGE_CA_FILE") else None,
         contexts_map=Path(given["LANDBRIDGE_CONTEXTS_MAP"]) if given.get("LANDBRIDGE_CONTEXTS_MAP") else None,
     )
 

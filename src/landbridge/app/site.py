@@ -71,7 +71,7 @@ class Site:
 
 def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     """Put the doors together; the worker starts with the application. Raises InvalidSettings."""
-    egress = Egress(read_allowed(operator.allow_egress))
+    egress = Egress(read_allowed(operator.allow_egress), authorities=operator.ca_file)
     kept = kept_contexts(pool, egress, operator)
     contexts = contexts_of(settings, kept)
     caller = Caller(egress)
@@ -115,8 +115,9 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     ]
 
     async def missing(request: Request, error: Exception) -> Response:
-        if request.url.path.startswith("/ngsi-ld/"):
-            detail = f"There is nothing at {request.url.path[:200]}."
+        path = request.scope["path"]
+        if path.startswith("/ngsi-ld/"):
+            detail = f"There is nothing at {path[:200]}."
             body = {"type": "about:blank", "title": "Nothing here", "status": 404, "detail": detail}
             return JSONResponse(body, 404, media_type="application/problem+json")
         return await run_in_threadpool(missing_page, console, request)

@@ -30,6 +30,10 @@ Examples:
     "--contexts-map", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A JSON object from @context address to file: these are read, not fetched.",
 )  # fmt: skip
+@click.option(
+    "--ca-file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A PEM file of authorities whose certificates such calls trust beside the public ones.",
+)  # fmt: skip
 def serve(
     folder: Path,
     host: str | None,
@@ -37,6 +41,7 @@ def serve(
     open_to_all: bool,
     allow_egress: tuple[str, ...],
     contexts_map: Path | None,
+    ca_file: Path | None,
 ) -> None:
     """Run a city: pull its sources when they are due, follow its streams, and serve the API and the console.
 
@@ -50,6 +55,7 @@ def serve(
         open_to_all=open_to_all,
         allow_egress=allow_egress,
         contexts_map=contexts_map,
+        ca_file=ca_file,
         ready=tell_address,
     )
 

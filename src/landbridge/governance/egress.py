@@ -12,12 +12,14 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpcore
 
 from landbridge.errors import Invalid, Refused, TooMuch, Unreachable
+from landbridge.governance.trust import distrust, require_authorities, trusting
 from landbridge.model.address import Allowed
 
 PORTS = {"http": 80, "https": 443}
@@ -172,12 +174,19 @@ class Network(httpcore.NetworkBackend):
 class Egress:
     """Calls to addresses that came from outside. One for a process; any thread may use it at any time.
 
-    `allowed` is what the operator lets through beside public machines; `resolver` names the system's by default.
+    `allowed` is what the operator lets through beside public machines, `authorities` a file of certificates that are
+    trusted beside the public ones (raises InvalidSettings where it holds none); `resolver` names the system's by
+    default.
     """
 
-    def __init__(self, allowed: Allowed | None = None, resolver: Resolve = resolve) -> None:
+    def __init__(
+        self, allowed: Allowed | None = None, resolver: Resolve = resolve, authorities: Path | None = None
+    ) -> None:
         self.allowed = allowed or Allowed()
         self.resolver = resolver
+        self.authorities = authorities
+        if authorities is not None:
+            require_authorities(authorities)
         self.clock = Clock()
         self.lock = threading.Lock()
         self.open = self.pool(None)
@@ -198,8 +207,12 @@ class Egress:
             return self.open
         with self.lock:
             if self.secure is None:
-                self.secure = self.pool(httpcore.default_ssl_context())
+                self.secure = self.pool(self.trusting())
             return self.secure
+
+    def trusting(self) -> ssl.SSLContext:
+        """A new context that believes whom the operator believes, for calls that are no HTTP."""
+        return trusting(self.authorities)
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -304,6 +317,9 @@ class Egress:
         except (httpcore.LocalProtocolError, UnicodeEncodeError) as error:
             raise Invalid(f"The request cannot be sent: {error}.", where=where[:200]) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as error:
+            distrusted = distrust(error, target.host)
+            if distrusted is not None:
+                raise distrusted from None
             said = str(error).rstrip(".") or type(error).__name__
             raise Unreachable(f"The address cannot be reached: {said}.", where=where[:200]) from None
 

@@ -83,7 +83,7 @@ class Caller:
 
     def __init__(self, egress: Egress) -> None:
         self.egress = egress
-        self.brokers = Brokers(egress.connectable)
+        self.brokers = Brokers(egress.connectable, egress.trusting)
 
     def __call__(self, target: Target, body: bytes) -> None:
         endpoint = target.endpoint

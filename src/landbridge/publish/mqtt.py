@@ -17,12 +17,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from landbridge.errors import Unreachable
+from landbridge.governance.trust import distrust
 
 DEFAULT_PORTS: Mapping[str, int] = MappingProxyType({"mqtt": 1883, "mqtts": 8883})
 KEPT = 64  # connections kept open
 KEEPALIVE = 60
 
 Connectable = Callable[[str, int], str]
+Trusting = Callable[[], ssl.SSLContext]
 
 
 class Broker(NamedTuple):
@@ -44,7 +46,7 @@ class Message(NamedTuple):
 class Connection(Client):
     """A client that connects to a given number, while certificates are checked against the name."""
 
-    def __init__(self, broker: Broker, connectable: Connectable) -> None:
+    def __init__(self, broker: Broker, connectable: Connectable, trusting: Trusting) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, protocol=MQTTv5 if broker.fifth else MQTTv311)
         self.broker = broker
         self.connectable = connectable
@@ -55,12 +57,26 @@ class Connection(Client):
         if broker.user is not None:
             self.username_pw_set(broker.user, broker.password)
         if broker.secure:
-            self.tls_set_context(ssl.create_default_context())
+            self.tls_set_context(trusting())
 
     def _create_socket_connection(self) -> socket.socket:
         """Connect to the number that the guard gives for the name (paho's own would resolve it again)."""
         address = self.connectable(self.broker.host, self.broker.port)
         return socket.create_connection((address, self.broker.port), timeout=self.connect_timeout)
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Shake hands; where that fails nothing stays open (paho's own leaves the socket behind)."""
+        assert self._ssl_context is not None
+        secure = self._ssl_context.wrap_socket(
+            tcp_sock, server_hostname=self.broker.host, do_handshake_on_connect=False
+        )
+        try:
+            secure.settimeout(self.connect_timeout)
+            secure.do_handshake()
+        except BaseException:
+            secure.close()
+            raise
+        return secure
 
     def connected(self, _: Any, __: Any, ___: ConnectFlags, reason: ReasonCode, ____: Any) -> None:
         self.trouble = str(reason) if reason.is_failure else None
@@ -75,6 +91,9 @@ class Connection(Client):
         try:
             self.connect(self.broker.host, self.broker.port, KEEPALIVE)
         except OSError as error:
+            distrusted = distrust(error, self.broker.host)
+            if distrusted is not None:
+                raise distrusted from None
             raise Unreachable(f"The broker cannot be reached: {error}.", where=self.broker.host) from None
         self.loop_start()
         if not self.ready.wait(timeout) or self.trouble:
@@ -83,10 +102,14 @@ class Connection(Client):
 
 
 class Brokers:
-    """The connections that are open, those used least recently closed first."""
+    """The connections that are open, those used least recently closed first.
 
-    def __init__(self, connectable: Connectable) -> None:
+    `connectable` gives the number to connect to for a name, `trusting` whose certificates are believed.
+    """
+
+    def __init__(self, connectable: Connectable, trusting: Trusting = ssl.create_default_context) -> None:
         self.connectable = connectable
+        self.trusting = trusting
         self.lock = threading.Lock()
         self.open: OrderedDict[Broker, Connection] = OrderedDict()
 
@@ -115,7 +138,7 @@ class Brokers:
             return found
         if found is not None:
             self.drop(broker, found)
-        made = Connection(broker, self.connectable)
+        made = Connection(broker, self.connectable, self.trusting)
         try:
             made.open(timeout)
         except BaseException:
@@ -156,3 +179,6 @@ def end(connection: Connection) -> None:
     """Say goodbye and end the connection's thread."""
     connection.disconnect()
     connection.loop_stop()
+    left = connection.socket()  # of an attempt to connect again
+    if left is not None:
+        left.close()
