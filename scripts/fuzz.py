@@ -130,16 +130,15 @@ def in_child(target: Target, how: Search, log: Path) -> int:
 def outcome(target: Target, how: Search) -> Found:
     """Search, and read what libFuzzer says of it."""
     how.keep.mkdir(parents=True, exist_ok=True)
-    before = {path.name for path in how.keep.iterdir()}
+    before = kept(target, how)
     began = time.monotonic()
     log = how.corpora / f"{target.name}.log"
     how.corpora.mkdir(parents=True, exist_ok=True)
     status = in_child(target, how, log)
     said = log.read_text(errors="replace")
     runs, coverage = RUN.findall(said), DONE.findall(said)
-    new = {path.name for path in how.keep.iterdir()} - before
     again = {line.split()[1].rstrip(":") for line in said.splitlines() if line.startswith("FOUND ")}
-    finds = sorted(new | again)
+    finds = sorted((kept(target, how) - before) | again)
     for line in said.splitlines():
         if line.startswith("FOUND "):
             print(line, flush=True)
@@ -147,6 +146,10 @@ def outcome(target: Target, how: Search) -> Found:
         finds = [f"ended with {status}: {log}"]
     seconds = time.monotonic() - began
     return Found(target.name, seconds, int(runs[-1]) if runs else 0, int(coverage[-1]) if coverage else 0, tuple(finds))
+
+
+def kept(target: Target, how: Search) -> set[str]:
+    return {path.name for path in how.keep.glob(f"{target.name}-*")}
 
 
 def line(found: Found) -> str:
