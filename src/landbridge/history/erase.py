@@ -22,7 +22,7 @@ from landbridge.history.turn import turn
 from landbridge.model.erasure import Naming, Subject
 from landbridge.model.temporal import ENTITY
 from landbridge.store.sqlite import SqliteStore
-from landbridge.store.wipe import column_renamed
+from landbridge.store.wipe import column_renamed, names
 
 CHUNK = 500_000  # lines that are written together
 ROUNDS = 20  # looks at a table that others change all the time
@@ -63,7 +63,7 @@ class LakeErasure:
 
     def survey(self, subject: Subject) -> Past:
         """What there is of a subject: lines, the source rows behind them, texts in their values, observed times."""
-        found = Past()
+        found, naming = Past(), Naming({subject.entity: ""} if subject.entity else {})
         publish(self.store, self.lake)
         for table in self.tables():
             for file in table.snapshot().files:
@@ -73,7 +73,7 @@ class LakeErasure:
                     if subject.entity is not None or subject.timed:
                         take_in(found, meant)
                     if subject.whole:
-                        found.named |= rows_behind(part.filter(naming(part, str(subject.entity))))
+                        found.named |= rows_behind(naming_lines(part, naming))
         return found
 
     # -- erasing
@@ -197,15 +197,7 @@ def affected(lines: pa.Table, subject: Subject, naming: Naming) -> bool:
     """Whether some lines are meant, or name what is meant."""
     if pc.any(covered(lines, subject)).as_py():
         return True
-    return any(column_holds(lines.column(name), needle) for needle in naming.marks for name in NAMING)
-
-
-def column_holds(column: pa.ChunkedArray, needle: str) -> bool:
-    for chunk in column.chunks:
-        texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
-        if pa.types.is_string(texts.type) and pc.any(pc.match_substring(texts, needle)).as_py():
-            return True
-    return False
+    return any(names(lines.column(name), naming) for name in NAMING)
 
 
 def written(table: LakeTable, file: File, subject: Subject, naming: Naming) -> tuple[list[File], int, int]:
@@ -219,11 +211,20 @@ def written(table: LakeTable, file: File, subject: Subject, naming: Naming) -> t
             left = emptied(part.filter(mask))
             kept = in_order(pa.concat_tables([kept, left])) if left.num_rows else kept
         gone += part.num_rows - kept.num_rows
-        kept, count = unnamed(kept, naming)
+        kept, count = unnamed(tidied(kept) if kept.num_rows < part.num_rows else kept, naming)
         changed += count
         if kept.num_rows:
             made.append(table.write(kept, corrects=file.corrects))
     return made, gone, changed
+
+
+def tidied(lines: pa.Table) -> pa.Table:
+    """Lines whose dictionaries have no words but theirs: those of lines that went would be written too."""
+    for place, column in enumerate(lines.schema):
+        if pa.types.is_dictionary(column.type):
+            texts = lines.column(place).cast(pa.string()).combine_chunks()
+            lines = lines.set_column(place, column.name, texts.dictionary_encode().cast(column.type))
+    return lines
 
 
 def emptied(lines: pa.Table) -> pa.Table:
@@ -251,14 +252,14 @@ def unnamed(lines: pa.Table, naming: Naming) -> tuple[pa.Table, int]:
     return lines, count
 
 
-def naming(lines: pa.Table, id_: str) -> pa.ChunkedArray:
-    """Which lines hold an id in what they say."""
-    found = pa.chunked_array([nothing(lines.num_rows)], pa.bool_())
+def naming_lines(lines: pa.Table, naming: Naming) -> pa.Table:
+    """The lines that name an entity in what they say."""
+    places: set[int] = set()
     for name in NAMING:
-        column = lines.column(name)
-        if column_holds(column, id_):
-            found = pc.or_(found, pc.fill_null(pc.match_substring(column.cast(pa.string()), id_), False))
-    return found
+        if names(lines.column(name), naming):
+            texts = lines.column(name).to_pylist()
+            places.update(place for place, text in enumerate(texts) if text and naming.names(text))
+    return lines.take(pa.array(sorted(places), pa.int64()))
 
 
 def rows_behind(lines: pa.Table) -> set[tuple[str, int, int]]:

@@ -99,6 +99,10 @@ class Naming:
         """A text without the ids."""
         return text if self.pattern is None else self.pattern.sub(lambda found: self.marks[found.group()], text)
 
+    def names(self, text: str) -> bool:
+        """Whether a text names any of the entities."""
+        return self.pattern is not None and self.pattern.search(text) is not None
+
     def free(self, text: str) -> str:
         """A text for people, also without what was told."""
         text = self.named(text)

@@ -236,7 +236,7 @@ def look_at_segments(connection: apsw.Connection, subject: Subject, found: Surve
 def look_at_others(connection: apsw.Connection, subject: Subject, found: Survey) -> None:
     """Find the source rows behind what others say of the subject: they name it in whatever words the source has."""
     id_ = str(subject.entity)
-    own = set(found.keys)
+    naming, own = Naming({id_: ""}), set(found.keys)
     for number, _, _ in wipe.kinds_of(connection, subject.tenant):
         low, high = wipe.kind_span(number)
         rows = connection.execute(
@@ -245,20 +245,20 @@ def look_at_others(connection: apsw.Connection, subject: Subject, found: Survey)
         for key, doc in rows:
             for instances in unfold(doc)["attrs"].values() if key not in own else ():
                 for one in instances:
-                    if id_ in orjson.dumps(one).decode():
+                    if naming.names(orjson.dumps(one).decode()):
                         add_row(found.named, *provenance_of(one))
         lines = connection.execute(
             "SELECT key, instance FROM journal WHERE key BETWEEN ? AND ? AND instr(instance, ?)", (low, high, id_)
         )
         for key, instance in lines:
             told = orjson.loads(instance)
-            if key not in own and isinstance(told, dict):
+            if key not in own and isinstance(told, dict) and naming.names(instance):
                 add_row(found.named, *provenance_of(told))
         for seq, _, _, source, run, *_ in wipe.segment_heads(connection, [number]):
             table = unpack(wipe.blob(connection, "segment", seq) or b"")
-            if wipe.holds(table, id_):
+            if any(wipe.names(column, naming) for column in table.columns):
                 for line in iterate(table):
-                    if line.key not in own and line.instance and id_ in line.instance:
+                    if line.key not in own and line.instance and naming.names(line.instance):
                         add_row(found.named, source, run, line.row)
 
 

@@ -189,12 +189,12 @@ def column_renamed(column: Any, naming: Naming, needles: Sequence[str]) -> Any |
     return None
 
 
-def holds(table: pa.Table, needle: str) -> bool:
-    """Whether some text of a packed table's columns holds this one."""
-    for column in table.columns:
-        for chunk in column.chunks:
-            texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
-            if pa.types.is_string(texts.type) and pc.any(pc.match_substring(texts, needle)).as_py():
+def names(column: pa.ChunkedArray, naming: Naming) -> bool:
+    """Whether some text of a packed column names what is erased."""
+    for chunk in column.chunks:
+        texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+        for needle in naming.marks if pa.types.is_string(texts.type) else ():
+            if any(map(naming.names, texts.filter(pc.match_substring(texts, needle)).to_pylist())):
                 return True
     return False
 
