@@ -16,6 +16,7 @@ import orjson
 from landbridge.errors import Refused
 from landbridge.governance.audit import Act, ReadCounter, act
 from landbridge.governance.policy import Actor, Policy, Role
+from landbridge.history.recent import Recent
 from landbridge.model.answer import (
     AttributeSummary,
     Change,
@@ -33,16 +34,21 @@ from landbridge.model.answer import (
     TypeDetail,
     TypeSummary,
 )
+from landbridge.model.chapter import Chapter
 from landbridge.model.claim import Claims
 from landbridge.model.entity import Instance
+from landbridge.model.erasure import MARK
 from landbridge.model.merge import Merging
 from landbridge.model.query import And, Has, Or, Query
-from landbridge.pool import alter, batch, discovery, entity_map, purge, read, write
+from landbridge.model.temporal import Evolution, Evolutions, TemporalQuery
+from landbridge.pool import alter, batch, chronicle, discovery, entity_map, evolution, purge, read, write
 from landbridge.pool.alter import Attributes, Fragment
 from landbridge.pool.batch import Batch, Order
+from landbridge.pool.chronicle import Chronicled
+from landbridge.pool.evolution import History
 from landbridge.pool.expire import Expiries
 from landbridge.pool.purge import Doomed, Purge
-from landbridge.pool.series import series
+from landbridge.pool.series import Earlier, series
 from landbridge.pool.target import Target
 from landbridge.pool.trace import explain
 from landbridge.pool.write import Make, Written
@@ -73,11 +79,13 @@ class Pool:
 
     def __init__(self, store: SqliteStore, policy: Policy | None = None, claims: Claims | None = None) -> None:
         self.store = store
+        self.history: History = Recent(store)
         self.policy = policy or Policy()
         self.given_claims = claims
         self.kept_claims: tuple[str | None, Claims] = (None, Claims())
         self.reads = ReadCounter(store.clock, self.save_acts, self.keep_acts)
         self.expiries = Expiries(store)
+        self.earlier: Earlier | None = None  # what the store has given to the lake, handed in by whoever can read that
 
     def close(self) -> None:
         """Keep what is counted, and close the store."""
@@ -114,7 +122,8 @@ class Pool:
             if actor.role is Role.PUBLIC:  # no line each for whoever knocks: counted
                 self.reads.count(what, actor.door, "denied")
             else:
-                self.save_acts([act(self.store.clock(), actor, what, target, "denied", refusal.message)])
+                named = named_in(refusal, target)
+                self.save_acts([act(self.store.clock(), actor, what, named, "denied", refusal.message)])
             raise
         if actor.role is Role.PUBLIC:
             self.reads.count(aim.name or what, actor.door)
@@ -164,6 +173,13 @@ class Pool:
     def is_ready(self, actor: Actor, right: str) -> bool:
         """Whether the actor has the right and nothing is to be withdrawn before, so that asking waits for no write."""
         return self.policy.allows(actor, right) and not self.expiries.is_due(self.store.clock())
+
+    def within(self, work: Callable[[], bytes], then: Callable[[bytes | None, BaseException | None], None]) -> None:
+        """Do some work inside a commit, with others' at the same time; `then` is called once it is on disk.
+
+        Both are called in the writer's thread, so they are short and wait for nothing.
+        """
+        self.store.within(work, then)
 
     def in_time(self, seconds: float) -> AbstractContextManager[None]:
         """Bound the reads of this thread: one that takes longer raises TakesLonger."""
@@ -234,7 +250,17 @@ class Pool:
     ) -> Sequence[Point]:
         """The newest recorded instances of an attribute, newest last."""
         with self.asked(actor, "read", "read series"):
-            return series(self.store, tenant, id, attribute, limit, since)
+            return series(self.store, tenant, id, attribute, limit, since, self.earlier)
+
+    def evolution(self, actor: Actor, id: str, asked: TemporalQuery) -> Evolution:
+        """How an entity came to be what it is; the question's query tells the tenant and conditions. Raises Missing."""
+        with self.asked(actor, "read", "read history", id):
+            return evolution.one(self.history, id, asked)
+
+    def evolutions(self, actor: Actor, asked: TemporalQuery) -> Evolutions:
+        """One page of entities that have instances in what is asked, with these. Raises InvalidQuery, TooMuch."""
+        with self.asked(actor, "read", "read history", type_names(asked.query.types)):
+            return self.history.evolutions(asked)
 
     def links(self, actor: Actor, id: str, *, limit: int = 100, tenant: str = "") -> Sequence[Link]:
         """What points at an entity."""
@@ -364,6 +390,58 @@ class Pool:
             self.expiries.forget()
         return written
 
+    # -- writing history alone: what is now stays as it is (NGSI-LD 5.6.11 to 5.6.16)
+
+    def write_evolution(self, actor: Actor, chapter: Chapter, *, tenant: str = "") -> Chronicled:
+        """Begin an entity's evolution, or add to it. Raises Refused."""
+        with self.asked(actor, "write", "write history", chapter.id):
+            return chronicle.upsert(self.store, actor, tenant, chapter)
+
+    def extend_evolution(self, actor: Actor, chapter: Chapter, *, tenant: str = "") -> Chronicled:
+        """Add to an entity's evolution. Raises Missing, Refused."""
+        with self.asked(actor, "write", "write history", chapter.id):
+            return chronicle.append(self.store, actor, tenant, chapter)
+
+    def delete_evolution(self, actor: Actor, id: str, *, tenant: str = "") -> Chronicled:
+        """Take an entity's evolution away. Raises Missing, Refused."""
+        with self.asked(actor, "write", "delete history", id):
+            return chronicle.clear(self.store, actor, tenant, id)
+
+    def delete_series(
+        self, actor: Actor, id: str, attribute: str, dataset_id: str | None, all: bool = False, *, tenant: str = ""
+    ) -> Chronicled:
+        """Take the evolution of an attribute away: of one datasetId, or all of it. Raises Missing, Refused."""
+        with self.asked(actor, "write", "delete history", id):
+            there = self.evolution(actor, id, chronicle.latest(tenant, id, attribute))
+            datasets = chronicle.datasets_in(there, attribute, dataset_id, all)
+            return chronicle.clear_series(self.store, actor, tenant, id, attribute, datasets)
+
+    def change_instance(
+        self,
+        actor: Actor,
+        id: str,
+        attribute: str,
+        instance_id: tuple[int, int],
+        instance: Instance,
+        *,
+        tenant: str = "",
+    ) -> Chronicled:
+        """Put an instance in the place of another one, named by commit and ordinal. Raises Missing, Refused."""
+        with self.asked(actor, "write", "write history", id):
+            there = self.evolution(actor, id, chronicle.only(tenant, id, attribute, instance_id))
+            moment = chronicle.moment_in(there, attribute, instance_id)
+            return chronicle.change(self.store, actor, tenant, id, attribute, moment, instance)
+
+    def delete_instance(
+        self, actor: Actor, id: str, attribute: str, instance_id: tuple[int, int], *, tenant: str = ""
+    ) -> Chronicled:
+        """Take one instance away, named by commit and ordinal. Raises Missing, Refused."""
+        with self.asked(actor, "write", "delete history", id):
+            there = self.evolution(actor, id, chronicle.only(tenant, id, attribute, instance_id))
+            return chronicle.retract(
+                self.store, actor, tenant, id, attribute, chronicle.moment_in(there, attribute, instance_id)
+            )
+
     # -- writing many, in one commit: what fails is told of each, and the others are written
 
     def create_all(self, actor: Actor, orders: Sequence[Order], *, tenant: str = "") -> Batch:
@@ -404,9 +482,14 @@ class Pool:
     def audit_refused(self, actor: Actor, what: str, results: Sequence[batch.Result]) -> None:
         """Put on record what a policy refused among many, one by one."""
         at = self.store.clock()
-        denied = [(one.id, one.error.message) for one in results if isinstance(one.error, Refused)]
+        denied = [(named_in(one.error, one.id), one.error.message) for one in results if isinstance(one.error, Refused)]
         if denied:
             self.save_acts([act(at, actor, what, id_, "denied", reason) for id_, reason in denied])
+
+
+def named_in(refusal: Refused, target: str) -> str:
+    """What a refusal was about, as the audit may name it: what was erased by its mark alone."""
+    return refusal.where if refusal.where is not None and refusal.where.startswith(MARK) else target
 
 
 def lines_of(acts: Sequence[Act]) -> Callable[[SqliteTransaction], None]:
