@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +10,14 @@ import orjson
 import pyarrow as pa
 
 from feeding import ACTOR, City, micro, rivals, when
+from landbridge.governance.policy import Policy
 from landbridge.history.drain import Drain
 from landbridge.history.lake import Lake, LakeTable
 from landbridge.history.rows import ids_of, instance_in, pending
+from landbridge.history.said import points
 from landbridge.model.entity import without_provenance
+from landbridge.pool.ingest import Ingest
+from landbridge.pool.pool import Pool
 from landbridge.store import drained
 from landbridge.store.contract import Entry
 from landbridge.store.segment import iterate, unpack
@@ -52,7 +57,7 @@ def journalled(store: SqliteStore) -> Lines:
             instance = None if text is None else orjson.loads(text)
             row = (instance or {}).get("@", [None] * 6)[5]
             instance = None if instance is None else without_provenance(instance)
-            found[number, ordinal] = Line(ids_of(connection, [key])[key], *told, instance, row)
+            found[number, ordinal] = Line._make((ids_of(connection, [key])[key], *told, instance, row))
         for number, source, body in list(connection.execute("SELECT number, source, body FROM segment")):
             for line in iterate(unpack(body)):
                 text = line.instance
@@ -129,9 +134,27 @@ def history(folder: Path) -> Lake:
     return Lake(str(folder / "history"))
 
 
-def lively(path: Path | str, seed: int = 7) -> City:
+class Remembering(City):
+    """A city whose sources and readers know the lake."""
+
+    def __init__(self, path: Path | str, lake: Lake, **more: Any) -> None:
+        super().__init__(path, **more)
+        self.lake = lake
+
+    def open(self, source: str = "one", **facts: Any) -> Ingest:
+        run = super().open(source, **facts)
+        run.lake = self.lake
+        return run
+
+    def pool(self) -> Pool:
+        pool = Pool(self.store, Policy(), self.claims)
+        pool.earlier = partial(points, self.store, self.lake)
+        return pool
+
+
+def lively(path: Path | str, seed: int = 7, lake: Lake | None = None) -> Remembering:
     """A city with lines of every form: rows, segments of both forms, claims of two sources, what clients wrote."""
-    city = City(path, claims=rivals("a", "b"))
+    city = Remembering(path, lake or history(Path(path).parent), claims=rivals("a", "b"))
     write_more(city, seed)
     return city
 
@@ -156,7 +179,8 @@ def reading(chance: random.Random, id_: str, time: int) -> dict[str, Any]:
     moment = when("1970-01-01T00:00Z")
     return {
         "id": id_, "type": "T", "n": chance.choice([1, 2, 3]), "text": chance.choice(["a", 'say "x"', "北", None]),
-        "level": chance.choice([1.5, 2.25, None, -0.1]), "level.unitCode": "CEL", "on": chance.choice([True, False, None]),
+        "level": chance.choice([1.5, 2.25, None, -0.1]), "level.unitCode": "CEL",
+        "on": chance.choice([True, False, None]),
         "location.point": f'{{"type":"Point","coordinates":[{chance.uniform(117, 118)},39.0]}}',
         "observedAt": moment.fromtimestamp(time / 1_000_000, moment.tzinfo),
     }  # fmt: skip
@@ -179,10 +203,12 @@ def clients_write(city: City, chance: random.Random, start: int) -> None:
         entries = [Entry(key, "@entity", 0, None, "api", None, "create", '{"type":["T"],"scope":["/a"]}')]
         for at, value in enumerate(values, 1):
             instance = {
-                "type": "GeoProperty" if isinstance(value, dict) and "type" in value else "Property", "value": value,
-                "observedAt": chance.choice(["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z"]), "datasetId": f"urn:d:{at}",
+                "type": "GeoProperty" if isinstance(value, dict) and "type" in value else "Property",
+                "value": value,
+                "observedAt": chance.choice(["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z"]),
+                "datasetId": f"urn:d:{at}",
                 "sub": {"type": "Property", "value": at},
-            }  # fmt: skip
+            }
             text = orjson.dumps(instance).decode()
             entries.append(Entry(key, "v", at, f"urn:d:{at}", "api", micro("2026-01-01T00:00Z"), "set", text))
         last = len(values)

@@ -19,6 +19,7 @@ from landbridge.errors import InvalidSettings, Missing
 FILE = "landbridge.toml"
 RULES = ("priority", "newest", "highest", "lowest", "median")
 ADDRESS = re.compile(r"https?://[^/\s<>?#\"@]+(/[^\s<>?#\"]*)?\Z")
+STORAGE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[^\s?#\"@]*)?\Z")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 #: every key of landbridge.toml: its default as people read it, and what it means
@@ -29,6 +30,12 @@ CITY_KEYS: dict[str, tuple[str, str]] = {
     "tenant": ('""', "the tenant that the console shows and that sources write to by default"),
     "contexts": ("[]", "the city's own JSON-LD @contexts: files in the folder"),
     "store": ('".landbridge/pool.db"', "the file of the pool, relative to the folder"),
+    "history.location": (
+        "`history` beside the pool's file",
+        "where history lies: a folder, relative to the city's, or an address such as s3://bucket/folder",
+    ),
+    "history.recent_days": ("30", "how many days of history the pool's own file keeps besides, for quick series"),
+    "history.recent_megabytes": ("1000", "how many megabytes of it at most; what is older is in `location` alone"),
     "district": ('""', "a GeoJSON file of the district's outline: `check` warns about points outside"),
     "access.public": ("false", "whether the public may read without a token"),
     "access.hosts": ("[]", "Host names under which the city is served, beside those of this machine"),
@@ -95,6 +102,9 @@ class Settings:
     tenant: str = ""
     contexts: tuple[Path, ...] = ()
     store: Path = field(default=Path())
+    history: str = ""
+    recent_days: float = 30.0
+    recent_megabytes: int = 1_000
     district: Path | None = None
     public: bool = False
     hosts: tuple[str, ...] = ()
@@ -160,6 +170,10 @@ def settle(folder: Path, document: Mapping[str, Any]) -> Settings:
     access = keys.table("access")
     known_keys(access, {"public", "hosts"}, "access.")
     inside = Keys(access, "access.")
+    history = keys.table("history")
+    known_keys(history, {"location", "recent_days", "recent_megabytes"}, "history.")
+    past = Keys(history, "history.")
+    store = (folder / keys.text("store", ".landbridge/pool.db")).resolve()
     district = keys.text("district", "")
     return Settings(
         folder=folder,
@@ -168,7 +182,10 @@ def settle(folder: Path, document: Mapping[str, Any]) -> Settings:
         time_zone=zone(keys.text("time_zone", "UTC")),
         tenant=keys.text("tenant", ""),
         contexts=tuple(present(folder, name, "contexts") for name in keys.texts("contexts")),
-        store=(folder / keys.text("store", ".landbridge/pool.db")).resolve(),
+        store=store,
+        history=location(folder, past.text("location", str(store.parent / "history"))),
+        recent_days=past.amount("recent_days", 30.0),
+        recent_megabytes=int(past.amount("recent_megabytes", 1_000.0)),
         district=present(folder, district, "district") if district else None,
         public=inside.flag("public"),
         hosts=inside.texts("hosts"),
@@ -201,11 +218,11 @@ class Keys:
 
         return tuple(self.of(name, otherwise, fits, 'a list of texts, such as ["a", "b"]'))
 
-    def amount(self, name: str) -> float:
+    def amount(self, name: str, otherwise: float = 0.0) -> float:
         def fits(value: Any) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
-        return float(self.of(name, 0.0, fits, "a number from 0 up"))
+        return float(self.of(name, otherwise, fits, "a number from 0 up"))
 
     def table(self, name: str) -> dict[str, Any]:
         wanted = f"a table: write [{self.prefix}{name}] on a line of its own"
@@ -242,6 +259,18 @@ def zone(name: str) -> str:
         raise InvalidSettings(
             f"`time_zone` is '{name}', which is no known zone.", where=FILE, hint="Write one like 'Asia/Shanghai'."
         ) from None
+
+
+def location(folder: Path, text: str) -> str:
+    """Where history lies: a folder's absolute path, or an address of object storage. Raises InvalidSettings."""
+    if "://" not in text:
+        return str((folder / text).resolve())
+    if not STORAGE.match(text):
+        raise InvalidSettings(
+            f"`history.location` is '{text}'.", where=FILE,
+            hint="Give a folder, or an address like s3://bucket/folder; credentials are variables of the environment.",
+        )  # fmt: skip
+    return text.rstrip("/")
 
 
 def present(folder: Path, name: str, key: str) -> Path:

@@ -8,11 +8,12 @@ import contextlib
 import difflib
 import fcntl
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +23,12 @@ import pyarrow as pa
 
 from landbridge.app.claims import claims_of
 from landbridge.app.entrance import LOOP, contexts_of, open_pool
+from landbridge.app.erase import finish_erasures
 from landbridge.errors import Failed, LandbridgeError, Missing
 from landbridge.governance.policy import Actor
+from landbridge.history.durable import storage_options
 from landbridge.history.lake import Lake
+from landbridge.history.said import points
 from landbridge.model.answer import RunRecord
 from landbridge.model.claim import Claims
 from landbridge.model.terms import Contexts
@@ -70,7 +74,7 @@ class City:
     @cached_property
     def lake(self) -> Lake:
         """Where the city's history lies."""
-        return Lake(str(self.settings.store.parent / "history"))
+        return Lake(self.settings.history, storage_options(os.environ))
 
     def terms(self, **more: Any) -> run.Terms:
         """What this city adds to every pull."""
@@ -157,7 +161,9 @@ def open_city(folder: Path | str, *, tell_pool: bool = True, operator: Operator 
     try:
         claims = claims_of(settings, list(declarations.values()), mappings, contexts.own.expand, set(wrong))
         city = City(settings, operator, contexts, pool, declarations, mappings, claims, wrong)
+        pool.earlier = partial(points, pool.store, city.lake)
         if tell_pool:
+            finish_erasures(city)
             declare_sources(city)
     except BaseException:
         pool.close()

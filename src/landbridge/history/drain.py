@@ -19,7 +19,7 @@ from landbridge.history.rows import in_order, pending, ranks
 from landbridge.history.supersede import superseding
 from landbridge.history.turn import turn
 from landbridge.model.entity import API
-from landbridge.store import drained
+from landbridge.store import drained, reading
 from landbridge.store.sqlite import SqliteStore
 
 LINES = 400_000  # lines in memory together; a file has so many, until files are joined
@@ -127,6 +127,14 @@ class Drain:
             done.more |= left
         return done
 
+    def catch_up(self, table: LakeTable, position: int) -> None:
+        """Make certain what was committed by whoever was killed before the store was told of it, and tell it."""
+        with self.store.reader() as connection:
+            known = drained.of_type(connection, table.type)
+        if position > known.number and position <= self.store.version():
+            table.secure(known.number)
+            self.store.tend(lambda transaction: drained.keep(transaction, table.type, position))
+
     def look(self, upper: int) -> dict[str, list[int]]:
         """The numbers of each type's kinds; notes which types have lines that were not there at the last look."""
         with self.store.reader() as connection:
@@ -146,8 +154,11 @@ class Drain:
     def drain_some(self, type_: str, kinds: Sequence[int], upper: int) -> tuple[int, bool]:
         table = self.lake.table(type_)
         before = table.snapshot() if table is not None else Snapshot(0, 0, ())
+        if table is not None:
+            self.catch_up(table, before.position)
         with self.store.reader() as connection:
-            check(table, before, drained.of_type(connection, type_), upper, type_)
+            known = drained.of_type(connection, type_)
+            check(table, before, known, reading.version(connection), type_)
             after = before.position
             upto, count = drained.cut(connection, kinds, after, upper, LINES)
             if not count:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
-import polars as pl
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
+from polars.exceptions import ComputeError, SchemaError
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, PyFileSystem
 
 from landbridge.errors import Damaged, LandbridgeError, Unreachable
@@ -21,6 +21,10 @@ from landbridge.errors import Damaged, LandbridgeError, Unreachable
 REMOTE = "://"
 FULL = ("no space left", "disk quota", "file too large", "not enough space")
 SAFE = "What was acknowledged is in the pool's store, and goes to the lake later."
+BOUNDS = {
+    "aws_conditional_put": "etag", "connect_timeout": "5s", "timeout": "30s", "max_retries": "3",
+    "retry_timeout": "30s",
+}  # fmt: skip
 Write = Callable[[Any], None]
 
 
@@ -157,6 +161,15 @@ def place(address: str, options: Mapping[str, str]) -> Place:
     return Storage(address, options) if REMOTE in address else Folder(address)
 
 
+def storage_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """How object storage is spoken to: what the operator's environment says (AWS_...), and our bounds of time.
+
+    A commit takes place where nothing is yet, or not at all; storage that cannot promise that is refused.
+    """
+    given = {name: value for name, value in environment.items() if name.startswith("AWS_")}
+    return {**BOUNDS, **given}
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it that are missing; their names are synced."""
     if path.is_dir():
@@ -189,7 +202,7 @@ def told(where: str) -> Iterator[None]:
         yield
     except (LandbridgeError, CommitFailedError):
         raise
-    except (OSError, DeltaError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+    except (OSError, DeltaError, pa.ArrowException, ComputeError, SchemaError) as error:
         raise trouble(error, where) from error
 
 

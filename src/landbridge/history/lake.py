@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from landbridge.errors import Damaged, Missing
-from landbridge.history.durable import place, told
+from landbridge.history.durable import REMOTE, place, told
 from landbridge.model.instant import EPOCH, MICROSECOND, format_instant
 
 T = TypeVar("T")
@@ -124,10 +125,14 @@ class Lake:
 
     def __init__(self, root: str, options: Mapping[str, str] | None = None) -> None:
         self.root = root.rstrip("/")
-        self.options = dict(options or {})
+        self.options = dict(options or {}) if REMOTE in root else {}
         self.place = place(self.root, self.options)
         self.lock = threading.Lock()
         self.tables: dict[str, LakeTable] = {}
+
+    def told(self) -> AbstractContextManager[None]:
+        """Within it, what files or storage meet is raised as Damaged or Unreachable, in words."""
+        return told(self.root)
 
     def types(self) -> list[str]:
         """The types of which there is a table."""
@@ -212,7 +217,7 @@ class LakeTable:
     def renew(self) -> bool:
         """Read what the log has more; whether it has."""
         before = int(self.delta.version())
-        if "://" not in self.address and not self.lake.place.has(f"{self.folder}/{log_name(before + 1)}"):
+        if REMOTE not in self.address and not self.lake.place.has(f"{self.folder}/{log_name(before + 1)}"):
             return False
         self.delta.update_incremental()
         return int(self.delta.version()) > before
@@ -320,6 +325,11 @@ class LakeTable:
             self.lake.place.settle(*(f"{self.folder}/{log_name(n)}" for n in range(before + 1, now.version + 1)))
             return now
 
+    def secure(self, after: int) -> None:
+        """Put all files with lines of commits after one on the disk for certain, and all of the log."""
+        files = [f"{self.folder}/{file.name}" for file in self.snapshot().files if file.high > after]
+        self.lake.place.settle(*files, *(found.name for found in self.lake.place.found(f"{self.folder}/_delta_log")))
+
     # -- reading
 
     def guarded(self, read: Callable[[], T]) -> T:
@@ -331,7 +341,7 @@ class LakeTable:
         """Lines of a file; of all columns where none are named. Raises Damaged where the file is missing or broken."""
         with told(file.path):
             return pq.read_table(
-                f"{self.folder}/{file.name}" if "://" in self.address else file.path,
+                f"{self.folder}/{file.name}" if REMOTE in self.address else file.path,
                 columns=columns, filters=wanted, filesystem=self.lake.place.files, partitioning=None,
             )  # fmt: skip
 

@@ -19,12 +19,14 @@ import orjson
 import polars as pl
 
 from landbridge.governance.policy import Actor
+from landbridge.history import said
+from landbridge.history.lake import Lake
 from landbridge.model.claim import FOREVER, WITHDRAWN, ClaimRule, Claims, disagreements
 from landbridge.model.entity import KINDS
 from landbridge.pool.absorb import Absorber
-from landbridge.pool.doubt import Keys, common, doubtful, ordered
+from landbridge.pool.doubt import Keys, common, doubtful, heard_of, ordered
 from landbridge.pool.single import Writing
-from landbridge.store import reading
+from landbridge.store import drained, reading
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.segment import values_of
 from landbridge.store.sqlite import SqliteStore
@@ -103,7 +105,7 @@ def mark_of(by: str, kind: int, attribute: str) -> str:
     return f"{MARK}{by}:{kind}:{attribute}"
 
 
-def heal(store: SqliteStore, claims: Claims, actor: Actor, source: str | None = None) -> None:
+def heal(store: SqliteStore, claims: Claims, actor: Actor, source: str | None = None, lake: Lake | None = None) -> None:
     """Find the disagreements that killed runs left undone (of one source, or of all)."""
     start = MARK if source is None else f"{MARK}{source}:"
     with store.reader() as connection:
@@ -111,26 +113,30 @@ def heal(store: SqliteStore, claims: Claims, actor: Actor, source: str | None = 
         marks = [name for (name,) in rows]
     for mark in marks:
         _, of, run, kind, attribute = mark.split(":", 4)
-        settle_kind(store, claims, actor, int(kind), {attribute: None}, named(of, int(run)))
+        settle_kind(store, claims, actor, int(kind), {attribute: None}, named(of, int(run)), lake)
 
 
-def settle(store: SqliteStore, claims: Claims, touched: Touched, actor: Actor) -> None:
-    """Find anew the disagreements of all that was touched, and take the marks away."""
+def settle(store: SqliteStore, claims: Claims, touched: Touched, actor: Actor, lake: Lake | None = None) -> None:
+    """Find anew the disagreements of all that was touched, and take the marks away.
+
+    `lake`: where what the store has no more of what was claimed lies.
+    """
     for kind in sorted({kind for kind, _ in touched.parts}):
-        settle_kind(store, claims, actor, kind, touched.take(kind), touched.by)
+        settle_kind(store, claims, actor, kind, touched.take(kind), touched.by, lake)
 
 
 def settle_kind(
-    store: SqliteStore, claims: Claims, actor: Actor, kind: int, spots: Mapping[str, Keys | None], by: str
-) -> None:
+    store: SqliteStore, claims: Claims, actor: Actor, kind: int, spots: Mapping[str, Keys | None], by: str,
+    lake: Lake | None = None,
+) -> None:  # fmt: skip
     """Find anew the disagreements about some attributes of a kind, each for some keys (None: all)."""
     marks = [mark_of(by, kind, attribute) for attribute in spots]
     with store.reader() as connection:
         known = [(mark, reading.meta(connection, mark)) for mark in marks]
     tenant, type_ = kind_named(store, kind)
     asked = {attribute: Asked(attribute, claims, tenant, type_) for attribute in spots}
-    for window, wanted in windows(store, kind, spots):
-        while not settle_window(store, claims, actor, (tenant, kind), window, wanted, asked):
+    for window, wanted in windows(store, lake, kind, spots):
+        while not settle_window(store, claims, actor, (tenant, kind), window, wanted, asked, lake):
             pass
 
     def unmark(transaction: SqliteTransaction) -> None:
@@ -148,12 +154,13 @@ def settle_window(
     window: Keys,
     wanted: Mapping[str, Keys],
     asked: Mapping[str, Asked],
+    lake: Lake | None = None,
 ) -> bool:
     """Find anew what there is about a stretch of keys; False where another run has written meanwhile."""
     tenant, kind = of
     with store.reader() as connection:
         before = reading.meta(connection, f"{SETTLED}{kind}")
-    changes = list(changed(store, kind, window, wanted, asked, claims))
+    changes = list(changed(store, kind, window, wanted, asked, claims, lake))
 
     def job(transaction: SqliteTransaction) -> bool:
         connection = transaction.connection
@@ -175,16 +182,17 @@ def changed(
     wanted: Mapping[str, Keys],
     asked: Mapping[str, Asked],
     claims: Claims,
+    lake: Lake | None = None,
 ) -> Iterator[Change]:
     """What holds of a stretch of keys: attribute, the keys that were looked at, and all of their intervals."""
     rivals = {attribute: one.rivals for attribute, one in asked.items() if len(one.rivals) > 1}
-    doubts = doubtful(store, kind, rivals, window) if rivals else {}
+    doubts = doubtful(store, lake, kind, rivals, window) if rivals else {}
     for attribute, keys in wanted.items():
         one, rows = asked[attribute], list[Interval]()
         suspects = common(keys, doubts[attribute]) if attribute in doubts else keys[:0]
         for at in range(0, len(suspects), WINDOW_KEYS):
             some = suspects[at : at + WINDOW_KEYS]
-            rows += found(claimed(store, kind, attribute, some, one.rivals), claims, one.rule)
+            rows += found(claimed(store, lake, kind, attribute, some, one.rivals), claims, one.rule)
         yield attribute, keys, rows
 
 
@@ -203,7 +211,9 @@ def stored_keys(connection: apsw.Connection, attribute: str, low: int, high: int
     return np.array([key for (key,) in rows], np.int64)
 
 
-def windows(store: SqliteStore, kind: int, spots: Mapping[str, Keys | None]) -> Iterator[tuple[Keys, dict[str, Keys]]]:
+def windows(
+    store: SqliteStore, lake: Lake | None, kind: int, spots: Mapping[str, Keys | None]
+) -> Iterator[tuple[Keys, dict[str, Keys]]]:
     """Stretches of keys whose claims fit in memory together, and which of them each attribute asks for."""
     low, high = kind << KIND_BITS, (kind + 1) << KIND_BITS
     with store.reader() as connection:
@@ -211,6 +221,8 @@ def windows(store: SqliteStore, kind: int, spots: Mapping[str, Keys | None]) -> 
             "SELECT (SELECT coalesce(sum(rows), 0) FROM segment WHERE kind=?1), entities FROM kind WHERE num=?1",
             (kind,),
         )
+        if lake is not None:
+            rows += said.count(connection, lake, kind_named(store, kind)[1], drained.trimmed(connection, kind))
         every = EMPTY
         if any(keys is None for keys in spots.values()):
             listed = connection.execute("SELECT key FROM entity WHERE key BETWEEN ? AND ? ORDER BY key", (low, high))
@@ -229,22 +241,38 @@ def within(keys: Keys, window: Keys) -> Keys:
     return keys[np.searchsorted(keys, window[0]) : np.searchsorted(keys, window[-1], "right")]
 
 
-def claimed(store: SqliteStore, kind: int, attribute: str, window: Keys, rivals: Sequence[str]) -> pl.DataFrame:
+def claimed(
+    store: SqliteStore, lake: Lake | None, kind: int, attribute: str, window: Keys, rivals: Sequence[str]
+) -> pl.DataFrame:
     """All that was claimed: key, source, since, number, ordinal, instance (null: withdrawn), in the order recorded."""
-    low, high = int(window[0]), int(window[-1])
-    frames = [journalled(store, attribute, low, high)]
     with store.reader() as connection:
-        others = connection.execute(
-            "SELECT s.number, c.recorded, s.source, s.body FROM segment s JOIN commits c USING (number)"
-            " WHERE s.kind=? AND s.min_key<=? AND s.max_key>=? ORDER BY s.seq",
-            (kind, high, low),
-        )
-        for number, recorded, source, body in others:
-            if source in rivals:
-                frames.append(in_segment(body, attribute, window, number, recorded, source))
-    claims = pl.concat(frames).filter(pl.col("source").is_in(list(rivals)))
+        made = told(connection, lake, kind, attribute, window, rivals)
     wanted = pl.DataFrame({"key": window})
-    return claims.join(wanted, on="key", how="semi").sort("key", "number", "ordinal")
+    return made.join(wanted, on="key", how="semi").sort("key", "number", "ordinal")
+
+
+def told(
+    connection: apsw.Connection, lake: Lake | None, kind: int, attribute: str, window: Keys, rivals: Sequence[str]
+) -> pl.DataFrame:
+    """All that was claimed about some keys of a kind, and perhaps about others."""
+    low, high = int(window[0]), int(window[-1])
+    after = drained.trimmed(connection, kind)
+    frames = [journalled(connection, attribute, low, high, after)]
+    others = connection.execute(
+        "SELECT s.number, c.recorded, s.source, s.body FROM segment s JOIN commits c USING (number)"
+        " WHERE s.kind=? AND s.min_key<=? AND s.max_key>=? AND s.number>? ORDER BY s.seq",
+        (kind, high, low, after),
+    )
+    for number, recorded, source, body in others:
+        if source in rivals:
+            frames.append(in_segment(body, attribute, window, number, recorded, source))
+    before = heard_of(connection, lake, kind, {attribute: rivals}, window, after)
+    if before.height:
+        before = before.with_columns(
+            instance=said.instances(before), number=pl.col("commit"), ordinal=pl.col("ordinal").cast(pl.Int64)
+        )
+        frames.append(before.select(list(SHAPE)))
+    return pl.concat(frames).filter(pl.col("source").is_in(list(rivals)))
 
 
 SHAPE = {
@@ -253,16 +281,13 @@ SHAPE = {
 }  # fmt: skip
 
 
-def journalled(store: SqliteStore, attribute: str, low: int, high: int) -> pl.DataFrame:
-    with store.reader() as connection:
-        rows = list(
-            connection.execute(
-                "SELECT j.key, j.owner, coalesce(j.observed, c.recorded), j.number, j.ordinal, j.instance"
-                " FROM journal j JOIN commits c USING (number) WHERE j.key BETWEEN ? AND ? AND j.attribute=?",
-                (low, high, attribute),
-            )
-        )
-    return pl.DataFrame(rows, schema=SHAPE, orient="row")
+def journalled(connection: apsw.Connection, attribute: str, low: int, high: int, after: int) -> pl.DataFrame:
+    rows = connection.execute(
+        "SELECT j.key, j.owner, coalesce(j.observed, c.recorded), j.number, j.ordinal, j.instance"
+        " FROM journal j JOIN commits c USING (number) WHERE j.key BETWEEN ? AND ? AND j.attribute=? AND j.number>?",
+        (low, high, attribute, after),
+    )
+    return pl.DataFrame(list(rows), schema=SHAPE, orient="row")
 
 
 def in_segment(body: bytes, attribute: str, keys: Keys, number: int, recorded: int, source: str) -> pl.DataFrame:
@@ -281,12 +306,12 @@ def found(claims_made: pl.DataFrame, claims: Claims, rule: ClaimRule) -> list[In
     """The intervals of all keys: only those in which sources ever said different things are looked at one by one."""
     doubtful = differing(claims_made, rule)
     rows: list[Interval] = []
-    for (key,), said in doubtful.group_by("key", maintain_order=True):
-        told = (
+    for (key,), some in doubtful.group_by("key", maintain_order=True):
+        heard = (
             (source, WITHDRAWN if text is None else value_of(text), since)
-            for source, since, text in said.select("source", "since", "instance").iter_rows()
+            for source, since, text in some.select("source", "since", "instance").iter_rows()
         )
-        for interval in disagreements(told, claims.holds, rule):
+        for interval in disagreements(heard, claims.holds, rule):
             until = None if interval.until >= FOREVER else interval.until
             words = [
                 {"source": claim.source, "value": claim.value, "observedAt": claim.since} for claim in interval.claims

@@ -1,4 +1,5 @@
-"""Of which entities several sources may have said different things: found in the journal's columns, without its texts.
+"""Of which entities several sources may have said different things: found in the columns of journal and lake,
+without their texts.
 
 Where all sources ever said the same of an entity there is no disagreement, whatever the times, so only the others are
 looked at one by one (`pool.disagree`). A doubt may be unfounded; what is not doubted is agreed.
@@ -15,10 +16,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from landbridge.errors import Damaged
+from landbridge.history import said
+from landbridge.history.lake import Lake
+from landbridge.store import drained, past
 from landbridge.store.segment import form_of, unpack
 from landbridge.store.sqlite import SqliteStore
 
 Keys = np.ndarray[Any, np.dtype[np.int64]]
+ENTITIES = {"key": pl.Int64, "entity": pl.String, "created": pl.Int64}
+NUMBERS = {"number", "integer"}
 
 
 @dataclass(frozen=True)
@@ -30,37 +37,74 @@ class Heard:
     values: pl.Series | None
 
 
-def doubtful(store: SqliteStore, kind: int, rivals: Mapping[str, Collection[str]], window: Keys) -> dict[str, Keys]:
+def doubtful(
+    store: SqliteStore, lake: Lake | None, kind: int, rivals: Mapping[str, Collection[str]], window: Keys
+) -> dict[str, Keys]:
     """For each attribute with its rival sources: those of the sorted keys about which they may differ, sorted."""
     heard: dict[str, list[Heard]] = {attribute: [] for attribute in rivals}
     low, high = int(window[0]), int(window[-1])
     with store.reader() as connection:
+        after = drained.trimmed(connection, kind)
         rows = connection.execute(
-            "SELECT source, body FROM segment WHERE kind=? AND min_key<=? AND max_key>=? ORDER BY seq",
-            (kind, high, low),
+            "SELECT source, body FROM segment WHERE kind=? AND min_key<=? AND max_key>=? AND number>? ORDER BY seq",
+            (kind, high, low, after),
         )
         for source, body in rows:
             asked = {attribute for attribute, sources in rivals.items() if source in sources}
             if asked:
                 for attribute, one in in_segment(source, body, asked, window):
                     heard[attribute].append(one)
-        written = singly(connection, window)
+        for attribute, one in long_ago(connection, lake, kind, rivals, window, after):
+            heard[attribute].append(one)
+        written = singly(connection, window, after)
     return {
-        attribute: ordered([differing(said), np.array(written.get(attribute, ()), np.int64)])
-        for attribute, said in heard.items()
+        attribute: ordered([differing(parts), np.array(written.get(attribute, ()), np.int64)])
+        for attribute, parts in heard.items()
     }
 
 
-def singly(connection: apsw.Connection, window: Keys) -> dict[str, list[int]]:
+def long_ago(
+    connection: apsw.Connection, lake: Lake | None, kind: int, rivals: Mapping[str, Collection[str]], window: Keys,
+    after: int,
+) -> Iterator[tuple[str, Heard]]:  # fmt: skip
+    """What the lake alone has of these attributes and keys."""
+    told = heard_of(connection, lake, kind, rivals, window, after)
+    for (attribute, source), some in told.group_by(["attribute", "source"], maintain_order=True):
+        if source in rivals[str(attribute)]:
+            forms = set(some["form"].unique().to_list())
+            values = some["number"] if forms <= NUMBERS else some["text"] if forms == {"text"} else None
+            yield str(attribute), Heard(str(source), some["key"].to_numpy(), values)
+
+
+def heard_of(
+    connection: apsw.Connection, lake: Lake | None, kind: int, rivals: Mapping[str, Collection[str]], window: Keys,
+    after: int,
+) -> pl.DataFrame:  # fmt: skip
+    """The lines that the lake alone has about some keys of a kind (see `history.said.claims`)."""
+    if lake is None:
+        if after:
+            raise Damaged(
+                "The history of this pool is needed to find where sources disagree, and it is not open.",
+                hint="Open the pool through its city's folder.",
+            )
+        return said.none()
+    tenant, type_ = connection.execute("SELECT tenant, type FROM kind WHERE num=?", (kind,)).get
+    entities = pl.DataFrame(past.named(connection, window.tolist()), schema=ENTITIES, orient="row")
+    wanted = {attribute: sorted(sources) for attribute, sources in rivals.items()}
+    return said.claims(connection, lake, type_, after, tenant, entities, wanted)
+
+
+def singly(connection: apsw.Connection, window: Keys, after: int) -> dict[str, list[int]]:
     """The keys of which something was written row by row, by attribute."""
     if dense(window):
         rows = connection.execute(
-            "SELECT DISTINCT key, attribute FROM journal WHERE key BETWEEN ? AND ?", (int(window[0]), int(window[-1]))
+            "SELECT DISTINCT key, attribute FROM journal WHERE key BETWEEN ? AND ? AND number>?",
+            (int(window[0]), int(window[-1]), after),
         )
     else:
         rows = connection.execute(
-            "SELECT DISTINCT key, attribute FROM journal WHERE key IN (SELECT value FROM carray(?))",
-            (apsw.carray(array("q", window.tolist())),),
+            "SELECT DISTINCT key, attribute FROM journal WHERE key IN (SELECT value FROM carray(?)) AND number>?",
+            (apsw.carray(array("q", window.tolist())), after),
         )
     found: dict[str, list[int]] = {}
     for key, attribute in rows:
@@ -87,18 +131,18 @@ def in_segment(source: str, body: bytes, asked: Collection[str], window: Keys) -
         for attribute in asked:
             yield attribute, Heard(source, keys[pc.equal(attributes, attribute).to_numpy()], None)
         return
-    for said in form.said:
-        if said.attribute in asked:
-            values = pl.Series(rows.column(said.value))
+    for one in form.said:
+        if one.attribute in asked:
+            values = pl.Series(rows.column(one.value))
             values = values.cast(pl.String) if values.dtype in (pl.Categorical, pl.Enum) else values
             there = values.is_not_null()
             some = there.all()
             yield (
-                said.attribute,
+                one.attribute,
                 Heard(
                     source,
                     keys if some else keys[there.to_numpy()],
-                    None if not said.plain else values if some else values.drop_nulls(),
+                    None if not one.plain else values if some else values.drop_nulls(),
                 ),
             )
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from landbridge.errors import Failed, LandbridgeError, Unreachable
 from landbridge.governance.policy import Actor
 from landbridge.history.backfill import Stage
+from landbridge.history.lake import Lake
 from landbridge.model.answer import RunRecord
 from landbridge.model.block import Block
 from landbridge.model.claim import Claims
@@ -88,6 +89,7 @@ class Ingest:
     differing: list[str] = field(default_factory=list)
     planned: dict[RowPlan, tuple[AttributePlan, ...]] = field(default_factory=dict)
     backfill: Backfill | None = None
+    lake: Lake | None = None  # where what the store has no more of the journal lies
     underway: Underway | None = None
     before: Counts | None = None  # what the last settled commit did
 
@@ -204,7 +206,7 @@ class Ingest:
     def keep_up(self) -> None:
         """Find a stream's disagreements now and then, as its run may have no end."""
         if self.source.manner != "whole" and self.touched.parts and self.store.clock() - self.settled > SETTLE:
-            disagree.settle(self.store, self.claims, self.touched, self.actor)
+            disagree.settle(self.store, self.claims, self.touched, self.actor, self.lake)
             self.settled = self.store.clock()
 
     def without_erased(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
@@ -439,7 +441,7 @@ class Ingest:
             else:
                 gone, reason = self.withdraw(self.present)
                 state = "failed" if reason else state
-        disagree.settle(self.store, self.claims, self.touched, self.actor)
+        disagree.settle(self.store, self.claims, self.touched, self.actor, self.lake)
         if self.record.conflicting:
             rows_repeat = f"{self.record.conflicting:,} row{'s repeat' if self.record.conflicting > 1 else ' repeats'}"
             notes.append(f"{rows_repeat} {CONTRADICTED} {', '.join(self.differing)}.")
@@ -506,14 +508,14 @@ def open_ingest(
     *,
     actor: Actor,
     fingerprint: str | None = None,
-    history: Any = None,
+    history: Lake | None = None,
 ) -> Ingest:
     """Begin a run of a source: count it, recall where the run before left and what it had sent.
 
     Disagreements that a killed run left undone are found first, and what a killed backfill left is taken away.
-    `history`: where a source that declares `backfill` puts its lines.
+    `history`: the lake, where a source that declares `backfill` puts its lines.
     """
-    disagree.heal(store, claims, actor, source.name)
+    disagree.heal(store, claims, actor, source.name, history)
 
     def job(transaction: SqliteTransaction) -> tuple[int, int]:
         manifest.take_back(transaction, source.name)
@@ -531,6 +533,7 @@ def open_ingest(
     present = withdrawal.Present() if whole and source.gone == "end" else None
     known = orjson.loads(cursor) if cursor else None
     made = Ingest(store, claims, source, actor, number, started, known, before, fingerprint, memory, present)
+    made.lake = history
     if source.backfill and whole and history is not None:
         made.backfill = Backfill(store, Stage(store, history), claims, source, number, made.stamp)
     return made

@@ -21,6 +21,23 @@ def of_type(connection: apsw.Connection, type_: str) -> Position:
     return Position(*row) if row else Position()
 
 
+def trimmed(connection: apsw.Connection, kind: int) -> int:
+    """Up to which commit the lines of a kind may be in the lake alone: whoever reads the journal begins after it."""
+    found = connection.execute(
+        "SELECT d.trimmed FROM kind k JOIN drained d ON d.type = k.type WHERE k.num=?", (kind,)
+    ).get
+    return int(found or 0)
+
+
+def types_of(connection: apsw.Connection, keys: Sequence[int]) -> dict[str, int]:
+    """The types whose kinds keys are of, each with the commit up to which the lake alone may have its lines."""
+    found: dict[str, int] = {}
+    for kind in {key >> KIND_BITS for key in keys}:
+        type_ = connection.execute("SELECT type FROM kind WHERE num=?", (kind,)).get
+        found[str(type_)] = trimmed(connection, kind)
+    return found
+
+
 def least(connection: apsw.Connection) -> int:
     """Up to which commit all types' lines are in the lake, as far as the store knows."""
     found = connection.execute(
@@ -73,6 +90,16 @@ def sizes(connection: apsw.Connection, of: Sequence[int], after: int, upto: int,
         f" WHERE number > ?1 AND number <= ?2 AND kind IN ({wanted}) GROUP BY number ORDER BY number LIMIT ?3)"
         ") GROUP BY number ORDER BY number",
         (after, upto, most),
+    )
+
+
+def trim(transaction: SqliteTransaction, type_: str, number: int) -> None:
+    """Say that a type's lines of commits up to a number are to be looked for in the lake alone.
+
+    Never more than the store knows to be there.
+    """
+    transaction.connection.execute(
+        "UPDATE drained SET trimmed = max(trimmed, min(number, ?2)) WHERE type=?1", (type_, number)
     )
 
 

@@ -1,5 +1,6 @@
 """Which keys of the journal an id has or had: the entity's own, those of its past, those that only history knows."""
 
+from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -50,6 +51,27 @@ def keys(connection: apsw.Connection, tenant: str, id_: str) -> Keys:
         "SELECT key, types, ended, cleared FROM past WHERE tenant=? AND id=? ORDER BY created, key", (tenant, id_)
     )
     return Keys(current, tuple(Former(key, tuple(orjson.loads(types)), *rest) for key, types, *rest in rows))
+
+
+def lineage(connection: apsw.Connection, key: int) -> list[int]:
+    """The keys of one entity: the one that it has, and those that it had before its type changed."""
+    rows = connection.execute(
+        "SELECT p.key FROM entity e JOIN kind k ON k.num = e.key >> ?2"
+        " JOIN past p ON p.tenant = k.tenant AND p.id = e.id AND p.created = e.created WHERE e.key=?1 AND p.key <> ?1",
+        (key, KIND_BITS),
+    )
+    return [key, *(former for (former,) in rows)]
+
+
+def named(connection: apsw.Connection, own: Sequence[int]) -> list[tuple[int, str, int]]:
+    """Of which ids keys are or were, each with when its entity was made."""
+    found: list[tuple[int, str, int]] = []
+    for statement in (
+        "SELECT key, id, created FROM entity WHERE key IN (SELECT value FROM carray(?))",
+        "SELECT key, id, created FROM past WHERE key IN (SELECT value FROM carray(?))",
+    ):
+        found += connection.execute(statement, (apsw.carray(array("q", own)),)) if own else ()
+    return found
 
 
 def begin(transaction: SqliteTransaction, tenant: str, id_: str, types: Sequence[str]) -> int:

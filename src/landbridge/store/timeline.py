@@ -35,25 +35,27 @@ def key_of(connection: apsw.Connection, tenant: str, id_: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def rows(connection: apsw.Connection, key: int, attribute: str, limit: int, since: int | None = None) -> list[Recorded]:
-    """The journal rows that lie latest in time (observed where told, else recorded), newest first."""
+def rows(
+    connection: apsw.Connection, key: int, attribute: str, limit: int, since: int | None = None, after: int = 0
+) -> list[Recorded]:
+    """The journal rows of commits after `after` that lie latest in time (observed, else recorded), newest first."""
     found = connection.execute(
         "SELECT j.number, c.recorded, j.dataset, j.owner, j.observed, j.operation, j.instance"
         " FROM journal j JOIN commits c USING (number) WHERE j.key=?1 AND j.attribute=?2"
-        " AND (?3 IS NULL OR coalesce(j.observed, c.recorded) >= ?3)"
+        " AND (?3 IS NULL OR coalesce(j.observed, c.recorded) >= ?3) AND j.number > ?5"
         " ORDER BY coalesce(j.observed, c.recorded) DESC, j.number DESC, j.ordinal DESC LIMIT ?4",
-        (key, attribute, since, limit),
+        (key, attribute, since, limit, after),
     )
     return [Recorded(*row) for row in found]
 
 
-def pieces(connection: apsw.Connection, key: int, since: int | None = None) -> Iterator[Piece]:
-    """The segments that may hold this key, those with the latest times first."""
+def pieces(connection: apsw.Connection, key: int, since: int | None = None, after: int = 0) -> Iterator[Piece]:
+    """The segments of commits after `after` that may hold this key, those with the latest times first."""
     found = connection.execute(
         "SELECT s.seq, s.number, c.recorded, s.source, coalesce(s.max_time, c.recorded) AS latest"
         " FROM segment s JOIN commits c USING (number) WHERE s.kind=?1 AND s.min_key<=?2 AND s.max_key>=?2"
-        " AND (?3 IS NULL OR latest >= ?3) ORDER BY latest DESC, s.seq DESC",
-        (key >> KIND_BITS, key, since),
+        " AND (?3 IS NULL OR latest >= ?3) AND s.number > ?4 ORDER BY latest DESC, s.seq DESC",
+        (key >> KIND_BITS, key, since, after),
     )
     return (Piece(*row) for row in found)
 

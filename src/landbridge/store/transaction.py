@@ -238,16 +238,15 @@ class SqliteTransaction:
             self.connection.execute("UPDATE kind SET entities = entities - 1 WHERE num=?", (row.key >> KIND_BITS,))
 
     def move(self, tenant: str, stored: Stored, row: Row) -> None:
-        """Write an entity that exists under the key of another kind, with its journal's rows and its disagreements.
+        """Write an entity that exists under the key of another kind, with its disagreements.
 
-        What bulk loads recorded of it stays in their segments, under the key that it had.
+        What was recorded of it stays in the journal under the key that it had, as history has it by its type of then.
         """
         self.watch.moving(tenant, stored, row)
         self.bury(tenant, [stored])
         self.forget(tenant, [stored])
         self.put_new(tenant, [row])
-        for table in ("journal", "disagreement"):
-            self.connection.execute(f"UPDATE {table} SET key=? WHERE key=?", (row.key, stored.key))
+        self.connection.execute("UPDATE disagreement SET key=? WHERE key=?", (row.key, stored.key))
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Add instances to the journal, a row each."""
