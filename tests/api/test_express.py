@@ -69,12 +69,16 @@ class Ways:
         given = {"Host": "localhost", **headers}
         data = f"GET {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in given.items()) + "\r\n"
         near = client.startswith("127.")
-        first, second = (self.express.answer(data.encode(), (client, 4711), near) for _ in range(2))
+        first, second = (self.express.answer(data.encode(), (client, 4711), near, never) for _ in range(2))
         assert (first is None) == (second is None)
         if first is None or second is None:
             return None
         assert read(first) == read(second)
         return read(first)
+
+
+def never(answer: bytes | None) -> None:
+    raise AssertionError("A read is answered at once.")
 
 
 class Read:
@@ -209,7 +213,7 @@ def test_terms_that_are_read_anew_make_a_new_plan(ways: Ways) -> None:
     assert before is not None
     ways.contexts.forget()
     data = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nLink: {LINK}\r\n\r\n".encode()
-    assert ways.express.answer(data, ("127.0.0.1", 1), True) is None
+    assert ways.express.answer(data, ("127.0.0.1", 1), True, never) is None
     assert ways.ordinary(path, {"Link": LINK}) == before == ways.short(path, {"Link": LINK})
 
 
@@ -271,5 +275,132 @@ def test_pieces_and_pipelines_are_left(ways: Ways) -> None:
     express: Express = ways.express
     for data in (whole[:-1], whole + whole, whole.replace(b"1.1", b"1.0"), whole.replace(b"GET ", b"GET  "),
                  whole.replace(b"localhost", b"localhost\r\nTransfer-Encoding: chunked")):  # fmt: skip
-        assert express.answer(data, ("127.0.0.1", 1), True) is None
-    assert express.answer(whole, ("127.0.0.1", 1), True) is not None
+        assert express.answer(data, ("127.0.0.1", 1), True, never) is None
+    assert express.answer(whole, ("127.0.0.1", 1), True, never) is not None
+
+
+# -- writes
+
+
+def short_write(ways: Ways, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer | None:
+    """A write by the short way, which is answered later; None where it is left."""
+    told = {"Host": "localhost", **headers} | ({"Content-Length": str(len(body))} if body else {})
+    head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in told.items()) + "\r\n"
+
+    async def asked() -> bytes | None:
+        done: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        ways.express.returns.loop = asyncio.get_running_loop()
+        taken = ways.express.answer(head.encode() + body, ("127.0.0.1", 4711), True, done.set_result)
+        return None if taken is None else await done
+
+    answer = asyncio.run(asked())
+    return None if answer is None else read(answer)
+
+
+def ordinary_write(ways: Ways, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    found, raw = ways.raw(method, path, content=body, headers=headers)
+    told: dict[str, list[str]] = {}
+    for name, value in found.headers.multi_items():
+        told.setdefault(name.lower(), []).append(value)
+    return found.status_code, {name: told[name] for name in told if name not in VARYING}, raw
+
+
+JSON = {"Content-Type": "application/json"}
+LAMP = b'{"id":"urn:x:1","type":"Lamp","level":{"type":"Property","value":1},"name":{"type":"Property","value":"a"}}'
+OTHER = b'{"id":"urn:x:2","type":"Lamp","level":{"type":"Property","value":1}}'
+LEVEL = b'{"level":{"type":"Property","value":%d}}'
+X1, BATCH = f"{ROOT}/entities/urn:x:1", f"{ROOT}/entityOperations"
+WRITES: list[tuple[str, str, bytes, dict[str, str]]] = [
+    ("POST", f"{ROOT}/entities", LAMP, JSON),
+    ("POST", f"{ROOT}/entities", LAMP, JSON),  # 409
+    ("PATCH", f"{X1}/attrs", LEVEL % 2, JSON),
+    ("PATCH", f"{X1}/attrs/level", b'{"value":3}', JSON),
+    ("PATCH", f"{X1}/attrs/none", b'{"value":3}', JSON),  # 404
+    ("PATCH", f"{ROOT}/entities/urn:x:none/attrs", LEVEL % 2, JSON),  # 404
+    ("PATCH", f"{X1}/attrs?unknown=1", LEVEL % 2, JSON),  # 400
+    ("PATCH", f"{X1}/attrs", b'{"level":', JSON),  # 400
+    ("PATCH", f"{X1}/attrs", LEVEL % 2, {"Content-Type": "text/plain"}),  # 415
+    ("POST", f"{X1}/attrs?options=noOverwrite", b'{"level":{"value":9},"more":{"value":1}}', JSON),  # 207
+    ("PATCH", X1, b'{"name":{"type":"Property","value":"b"}}', {"Content-Type": "application/merge-patch+json"}),
+    ("PUT", f"{X1}/attrs/level", b'{"type":"Property","value":7}', JSON),
+    ("PUT", X1, LAMP.replace(b'"a"', b'"c"'), JSON),
+    ("DELETE", f"{X1}/attrs/name", b"", {}),
+    ("POST", f"{BATCH}/create", b"[" + LAMP + b"," + OTHER + b"]", JSON),  # 207
+    ("POST", f"{BATCH}/upsert?options=update", b"[" + LAMP + b"," + OTHER + b"]", JSON),
+    ("POST", f"{BATCH}/update", b'[{"id":"urn:x:2","type":"Lamp","more":{"value":1}}]', JSON),
+    ("POST", f"{BATCH}/merge", b'[{"id":"urn:x:2","type":"Lamp","more":{"value":2}}]', JSON),
+    ("POST", f"{BATCH}/delete", b'["urn:x:2","urn:x:3"]', JSON),  # 207
+    ("PATCH", f"{X1}/attrs", LEVEL % 4, JSON | {"NGSILD-Tenant": "nobody"}),  # 404
+    ("POST", f"{ROOT}/entities", LAMP, JSON | {"NGSILD-Tenant": "somebody"}),
+    ("POST", f"{ROOT}/entities", LAMP.replace(b"}}", b'}},"@context":{}}'.replace(b"}}", b"}}", 1)), JSON),  # 400
+    ("DELETE", X1, b"", {}),
+    ("DELETE", X1, b"", {}),  # 404
+]  # fmt: skip
+
+
+def state(ways: Ways) -> list[Any]:
+    """All that is stored, but for times."""
+    with ways.pool.store.reader() as connection:
+        entities = list(connection.execute("SELECT key, id, version, s0, s1, s2 FROM entity ORDER BY key"))
+        journal = list(
+            connection.execute("SELECT key, attribute, number, ordinal, operation, instance FROM journal ORDER BY 3, 4")
+        )
+        commits = list(connection.execute("SELECT number, tenant, actor FROM commits ORDER BY number"))
+    return [entities, journal, commits]
+
+
+def test_writes_do_the_same_and_are_answered_alike(tmp_path: Path) -> None:
+    short, ordinary = Ways(tmp_path / "short"), Ways(tmp_path / "ordinary")
+    for method, path, body, headers in WRITES:
+        told = short_write(short, method, path, body, headers)
+        assert told is not None, (method, path)
+        wanted = ordinary_write(ordinary, method, path, body, headers)
+        if told[0] >= 400:  # each names its own request
+            told, wanted = (
+                (answer[0], {**answer[1], "content-length": [""]}, answer[2].partition(b"urn:request:")[0])
+                for answer in (told, wanted)
+            )
+        assert told == wanted, (method, path)
+    assert state(short) == state(ordinary)
+    short.pool.close()
+    ordinary.pool.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", f"{ROOT}/subscriptions", JSON),
+        ("DELETE", f"{ROOT}/entities?type=Lamp", {}),
+        ("POST", f"{ROOT}/entityOperations/query", JSON),
+        ("POST", f"{ROOT}/entities", {"Content-Type": "application/json", "If-Match": "*"}),
+        ("POST", f"{ROOT}/entities", {"Content-Type": "application/json", "NGSILD-Snapshot": "urn:x:s"}),
+        ("POST", f"{ROOT}/entities", {"Content-Type": "application/json", "Authorization": "Bearer good"}),
+        ("POST", f"{ROOT}/entities", {"Content-Type": "application/json", "Expect": "100-continue"}),
+        ("POST", f"{ROOT}/entities", {"Content-Type": "application/json", "Link": LINK.replace("city", "unknown")}),
+    ],
+)
+def test_writes_that_are_not_plain_are_left(ways: Ways, method: str, path: str, headers: dict[str, str]) -> None:
+    before = state(ways)
+    assert short_write(ways, method, path, LAMP, headers) is None
+    assert state(ways) == before
+
+
+def test_many_writes_at_once_share_commits_and_are_each_answered(ways: Ways) -> None:
+    count = 60
+
+    async def all_of() -> list[bytes | None]:
+        loop = asyncio.get_running_loop()
+        ways.express.returns.loop = loop
+        done: list[asyncio.Future[bytes | None]] = [loop.create_future() for _ in range(count)]
+        for number, one in enumerate(done):
+            body = LEVEL % number
+            head = f"PATCH {ROOT}/entities/urn:ngsi-ld:Lamp:{number % 30:02}/attrs HTTP/1.1\r\nHost: localhost\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            assert ways.express.answer(head.encode() + body, ("127.0.0.1", 1), True, one.set_result) == b""
+        return [await one for one in done]
+
+    answers = asyncio.run(all_of())
+    assert all(answer is not None and answer.startswith(b"HTTP/1.1 204 ") for answer in answers)
+    found = ways.short(f"{ROOT}/entities?type=Lamp&limit=100&options=keyValues&pick=level", {})
+    assert found is not None
+    assert [one["level"] for one in orjson.loads(found[2])] == list(range(30, 60))

@@ -23,7 +23,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 HEAD_SECONDS = 30.0  # that a request's head may take
 HEAD_BYTES = 65_536  # that it may have
-Answer = Callable[[bytes, tuple[str, int], bool], bytes | None]  # what came in, from whom, whether that is near
+Later = Callable[[bytes | None], None]
+Answer = Callable[[bytes, tuple[str, int], bool, Later], bytes | None]  # what came in, from whom, whether that is near
 
 
 class Connection(HttpToolsProtocol):
@@ -38,6 +39,9 @@ class Connection(HttpToolsProtocol):
         self.last = 0.0  # when something was answered at once
         self.size = 0  # bytes of a head that is coming in
         self.midway = False  # a request has begun to come in
+        self.pending: bytes | None = None  # a request that is answered later
+        self.behind = bytearray()  # what came in behind it
+        self.leaving = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -45,14 +49,54 @@ class Connection(HttpToolsProtocol):
         self.watch()
 
     def data_received(self, data: bytes) -> None:
-        if self.is_free() and (answer := self.at_once(data, self.client or ("", 0), self.near)) is not None:
-            self._unset_keepalive_if_required()
-            self.transport.write(answer)
-            self.server_state.total_requests += 1
-            self.last = self.loop.time()
-            if self.silent is None:
-                self.silent = self.loop.call_later(self.timeout_keep_alive, self.leave)
+        if self.pending is not None:
+            self.behind += data
+            self.flow.pause_reading()
             return
+        if self.is_free():
+            answer = self.at_once(data, self.client or ("", 0), self.near, self.answer_later)
+            if answer is not None:
+                self._unset_keepalive_if_required()
+                if answer:
+                    self.answered(answer)
+                else:
+                    self.pending = data
+                return
+        self.take(data)
+
+    def answered(self, answer: bytes) -> None:
+        """Send what was answered at once."""
+        self.transport.write(answer)
+        self.server_state.total_requests += 1
+        self.last = self.loop.time()
+        if self.silent is None:
+            self.silent = self.loop.call_later(self.timeout_keep_alive, self.leave)
+
+    def answer_later(self, answer: bytes | None) -> None:
+        """Send the answer to what is pending, or let it take the ordinary road; then take what has come behind it."""
+        pending, behind = self.pending, bytes(self.behind)
+        self.pending = None
+        self.behind.clear()
+        if self.transport is None or self.transport.is_closing() or pending is None:
+            return
+        self.flow.resume_reading()
+        if answer is None:
+            self.take(pending + behind)
+            return
+        self.answered(answer)
+        if self.leaving:
+            self.transport.close()
+        elif behind:
+            self.data_received(behind)
+
+    def shutdown(self) -> None:
+        if self.pending is None:
+            super().shutdown()
+        else:
+            self.leaving = True
+
+    def take(self, data: bytes) -> None:
+        """Let uvicorn read what came in."""
         super().data_received(data)
         if self.size:
             self.size += len(data)
@@ -64,6 +108,7 @@ class Connection(HttpToolsProtocol):
         """Whether the next byte is the first of a request, and all before it are answered and on their way."""
         return (
             not self.midway
+            and self.pending is None
             and (self.cycle is None or self.cycle.response_complete)
             and not self.access_log
             and not self.flow.write_paused
@@ -101,7 +146,8 @@ class Connection(HttpToolsProtocol):
         """Close where no head has come since the clock was started; begin again where one was answered since."""
         self.late = None
         if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
-            left = 0.0 if self.midway else self.last + HEAD_SECONDS - self.loop.time()
+            since = self.loop.time() if self.pending is not None else self.last
+            left = 0.0 if self.midway else since + HEAD_SECONDS - self.loop.time()
             if left > 0:
                 self.late = self.loop.call_later(left, self.give_up)
             else:

@@ -7,13 +7,14 @@ A client's contexts are read first and the core context last, so nobody override
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import orjson
 
-from landbridge.errors import InvalidEntity
+from landbridge.errors import InvalidEntity, TakesLonger
 from landbridge.model.core_context import (
     CORE_FILES,
     CORE_PREFIX,
@@ -187,6 +188,7 @@ class Contexts:
         self.recent: OrderedDict[Key, tuple[Terms, float]] = OrderedDict()
         self.recent_terms = 0
         self.lock = threading.Lock()
+        self.local = threading.local()
         self.core = Terms()
         self.own = Terms(own, partial(self.look_up, "")) if own else self.core
 
@@ -215,6 +217,15 @@ class Contexts:
         if self.used is not None and terms.addresses:
             self.used(terms.addresses, tenant.partition("/")[0])
 
+    @contextmanager
+    def only_known(self) -> Iterator[None]:
+        """Let this thread look nothing up: terms that would need it raise TakesLonger."""
+        self.local.hurried = True
+        try:
+            yield
+        finally:
+            self.local.hurried = False
+
     def read(self, contexts: list[Any], tenant: str) -> Terms:
         return Terms(contexts, partial(self.look_up, tenant), self.name and partial(name_for, self.name, tenant))
 
@@ -222,6 +233,8 @@ class Contexts:
         """What an address holds. Raises InvalidEntity or Unreachable."""
         if address in self.known:
             return inside(self.known[address])
+        if getattr(self.local, "hurried", False):
+            raise TakesLonger
         return find_nothing(address) if self.find is None else self.find(address, tenant)
 
     def ready(self, key: Key) -> Terms | None:

@@ -30,7 +30,10 @@ from landbridge.store.transaction import SqliteTransaction
 
 T = TypeVar("T")
 Stamp = tuple[str, str, str, str | None, int | None]  # tenant, actor, request, source, run
-Job = tuple[Callable[[SqliteTransaction], Any], Stamp | None, "Future[Any]"]  # no stamp: no commit of its own
+Work = tuple[Callable[[SqliteTransaction], Any], Stamp | None, "Future[Any]"]  # no stamp: no commit of its own
+Then = Callable[[Any, BaseException | None], None]
+Guest = tuple[Callable[[], Any], Then]
+Job = Work | Guest
 
 BUSY_MS = 60_000
 PATIENCE_MS = 500  # how long a closing store waits for others to let the log be copied back
@@ -98,6 +101,7 @@ class SqliteStore:
         self.closed = False
         self.shared = threading.RLock() if path == ":memory:" else None
         self.wal_pages = 0
+        self.broken: apsw.Error | None = None  # what SQLite met while a guest wrote
         self.told: Callable[[], None] | None = None  # called after each commit of this process, by its writer
         self.writer = self.open_writer()
         self.thread = threading.Thread(target=self.run, name="store-writer", daemon=True)
@@ -139,11 +143,35 @@ class SqliteStore:
 
         What the job raises is raised here, and nothing of it is written. Raises Damaged where the disk fails.
         """
-        return self.queue(job, (tenant, actor, request, source, run)).result()
+        stamp = (tenant, actor, request, source, run)
+        return self.as_guest(job, stamp) if self.has_guest() else self.queue(job, stamp).result()
 
     def tend(self, job: Callable[[SqliteTransaction], T]) -> T:
         """Run `job(transaction)` like `write`, without a commit of its own in the record: it changes no facts."""
-        return self.queue(job, None).result()
+        return self.as_guest(job, None) if self.has_guest() else self.queue(job, None).result()
+
+    def within(self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None]) -> None:
+        """Run `work()` inside a commit that may have others in it: what it writes by `write` is part of that.
+
+        It runs in the writer's thread, so it is to be short and must not wait for anything else. `then` is called, also
+        there, with its answer or what it raised once the commit is on disk; or with Damaged. Raises Damaged.
+        """
+        with self.lock:
+            if self.closed:
+                raise Damaged("The store is closed.", where=Path(self.path).name)
+            self.jobs.put((work, then))
+
+    def has_guest(self) -> bool:
+        """Whether this is the writer's thread, at work for a guest."""
+        return getattr(self.local, "guest", False)
+
+    def as_guest(self, job: Callable[[SqliteTransaction], T], stamp: Stamp | None) -> T:
+        try:
+            answer: T = self.perform(job, stamp)
+        except apsw.Error as error:
+            self.broken = error
+            raise damaged(error, self.path) from error
+        return answer
 
     def queue(self, job: Callable[[SqliteTransaction], T], stamp: Stamp | None) -> "Future[T]":
         answer: Future[T] = Future()
@@ -177,28 +205,35 @@ class SqliteStore:
                 for job in group:
                     self.commit([job])
             else:
-                group[0][2].set_exception(damaged(error, self.path))
+                self.answer(group[0], None, damaged(error, self.path))
             return
-        for (_, _, answer), (value, reason) in zip(group, outcome, strict=True):
-            if reason is None:
-                answer.set_result(value)
-            else:
-                answer.set_exception(reason)
+        for job, (value, reason) in zip(group, outcome, strict=True):
+            self.answer(job, value, reason)
         if self.told is not None:
             self.told()
         if self.wal_pages > WAL_PAGES:
             self.checkpoint("PASSIVE")
 
+    def answer(self, job: Job, value: Any, reason: BaseException | None) -> None:
+        if len(job) == 2:
+            job[1](value, reason)
+        elif reason is None:
+            job[2].set_result(value)
+        else:
+            job[2].set_exception(reason)
+
     def attempt(self, group: list[Job]) -> list[tuple[Any, BaseException | None]]:
         """Run a group's jobs in one transaction: what each answered or raised. Raises apsw.Error, with nothing done."""
-        if len(group) == 1:
-            return [self.alone(*group[0][:2])]
+        first = group[0]
+        if len(group) == 1 and len(first) == 3:
+            return [self.alone(first[0], first[1])]
         outcome: list[tuple[Any, BaseException | None]] = []
         self.writer.execute("BEGIN IMMEDIATE")
         try:
-            for job, stamp, _ in group:
+            for job in group:
                 try:
-                    outcome.append((self.perform(job, stamp), None))
+                    done = self.host(job[0]) if len(job) == 2 else self.perform(job[0], job[1])
+                    outcome.append((done, None))
                 except apsw.Error:
                     raise
                 except BaseException as error:
@@ -209,6 +244,17 @@ class SqliteStore:
                 self.writer.execute("ROLLBACK")
             raise
         return outcome
+
+    def host(self, work: Callable[[], Any]) -> Any:
+        """Run a guest's work in this thread: it reads what the transaction has written, and writes into it."""
+        self.local.guest, self.local.connection = True, self.writer
+        self.broken = None
+        try:
+            return work()
+        finally:
+            self.local.guest, self.local.connection = False, None
+            if self.broken is not None:  # whatever the work made of it
+                raise self.broken
 
     def alone(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp | None) -> tuple[Any, BaseException | None]:
         """Run one job as a transaction of its own: a bulk load's. Raises apsw.Error, with nothing done.

@@ -5,8 +5,11 @@ that is new is read by the same parser as any other. Only heads of known headers
 something that is not thought of takes the ordinary road.
 """
 
+import asyncio
 import secrets
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from itertools import count
@@ -33,9 +36,34 @@ REASONS = {200: b"OK", 201: b"Created", 204: b"No Content", 207: b"Multi-Status"
 Headers = list[tuple[bytes, bytes]]
 
 
+class Returns:
+    """Calls from another thread that are made in the loop's, as many as wait at a time."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Callable[[], None]] = deque()
+        self.awake = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        """Say, in the loop's thread, that this is the loop."""
+        if self.loop is None:
+            self.loop = asyncio.get_running_loop()
+
+    def put(self, call: Callable[[], None]) -> None:
+        self.waiting.append(call)
+        if not self.awake and self.loop is not None:
+            self.awake = True
+            self.loop.call_soon_threadsafe(self.make)
+
+    def make(self) -> None:
+        self.awake = False
+        while self.waiting:
+            self.waiting.popleft()()
+
+
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A head that is known: its headers by lower-case names, who sends it, and how long the body behind it is.
+    """A head that is known: its headers by lower-case names, who sends it, and how long the body behind it is, if any.
 
     `actor` is None where a token says it, which is asked about each time, for it may have been taken back.
     """
@@ -44,7 +72,8 @@ class Head:
     client: tuple[str, int]
     actor: Actor | None
     token: str
-    length: int
+    length: int | None
+    tenant: str
 
     def request(self, method: str, path: str, raw_path: bytes, query: bytes) -> Request:
         """The request as the ordinary road has it."""
@@ -100,14 +129,15 @@ class Heads:
         actor = None
         if not token:
             try:
-                request = Head(told.headers, client, None, "", 0).request("GET", "/", b"/", b"")
+                request = Head(told.headers, client, None, "", 0, "").request("GET", "/", b"/", b"")
                 actor = actor_of(request, self.quiet, self.door, reads_abroad=True)
             except LandbridgeError:
                 return None
         elif not token.lower().startswith(BEARER):
             return None
-        length = int(given.get(b"content-length", b"0"))
-        return Head(told.headers, client, actor, token[len(BEARER) :].strip(), length)
+        length = int(given[b"content-length"]) if b"content-length" in given else None
+        tenant = given.get(b"ngsild-tenant", b"").decode("latin-1")
+        return Head(told.headers, client, actor, token[len(BEARER) :].strip(), length, tenant)
 
     def actor(self, head: Head) -> Actor | None:
         """Who sends the head, None where nobody known does."""

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from landbridge.api.http.caller import SAFE, Callers, actor_of, request_id
 from landbridge.api.http.packing import packed, unpacked
 from landbridge.api.http.problem import Faults, LengthRequired, NotAllowed, TooLarge
-from landbridge.errors import LandbridgeError
+from landbridge.errors import LandbridgeError, TakesLonger
 from landbridge.pool.pool import Actor
 
 BODY_LIMIT = 32 * 1024 * 1024
@@ -67,12 +67,27 @@ class Resource:
             methods = self.chosen(request) if self.chosen else self.methods
             body = await self.body(request) if request.method in methods and request.method in WITH_BODY else b""
             response = await run_in_threadpool(self.perform, request, methods, body)
-        except LandbridgeError as error:
-            response = self.faults.answer(error, number)
-        except Exception as error:  # the last guard: whoever asks gets a number, the log the rest
-            response = self.faults.unknown(error, number)
+        except Exception as error:
+            response = self.fault(error, number)
         self.finish(request, response, number)
         await response(scope, receive, send)
+
+    def at_once(self, request: Request, actor: Actor, body: bytes) -> Response:
+        """The whole answer to an actor's request, made in this thread. Raises TakesLonger."""
+        number = request_id(request)
+        try:
+            response = self.perform(request, self.chosen(request) if self.chosen else self.methods, body, actor)
+        except TakesLonger:
+            raise
+        except Exception as error:
+            response = self.fault(error, number)
+        self.finish(request, response, number)
+        return response
+
+    def fault(self, error: Exception, number: str) -> Response:
+        """The answer that says an error; of one that nobody foresaw whoever asks gets a number, the log the rest."""
+        known = isinstance(error, LandbridgeError)
+        return self.faults.answer(error, number) if known else self.faults.unknown(error, number)
 
     async def body(self, request: Request) -> bytes:
         """The request's body, unpacked. Raises LengthRequired, TooLarge, WrongMedia or Invalid."""
@@ -80,9 +95,11 @@ class Resource:
             raise LengthRequired("The request does not say how long its body is.", hint="Send Content-Length.")
         return unpacked(request, await read_body(request, self.body_limit), self.body_limit)
 
-    def perform(self, request: Request, methods: Mapping[str, Method], body: bytes) -> Response:
-        """Find out who asks, then do it."""
-        actor = actor_of(request, self.callers, self.door, reads_abroad=True)
+    def perform(
+        self, request: Request, methods: Mapping[str, Method], body: bytes, known: Actor | None = None
+    ) -> Response:
+        """Find out who asks, where that is not known, then do it."""
+        actor = known or actor_of(request, self.callers, self.door, reads_abroad=True)
         if request.method == "OPTIONS":
             return self.options(request, methods)
         method = methods.get("GET" if request.method == "HEAD" else request.method)

@@ -7,12 +7,15 @@ pool, a page that takes long) is left to the ordinary road, which answers it fro
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import unquote
 from zlib import crc32
 
-from landbridge.api.http.express import CLOCK, END, LINE_END, Head, Heads, Numbers, lines
+from starlette.requests import Request
+
+from landbridge.api.http.express import CLOCK, END, LINE_END, Head, Heads, Numbers, Returns, as_bytes, lines
 from landbridge.api.http.packing import SMALLEST, pack, packing_of
 from landbridge.api.http.resource import Resource
 from landbridge.api.ngsild.entity import ENTITIES, MEDIA, QUERY, RETRIEVE, Entities, around, chosen
@@ -29,11 +32,19 @@ from landbridge.pool.pool import Actor
 
 GET = b"GET " + ENTITIES.encode()
 PATH = re.compile(rb"(/[^/?#\x00-\x20\x7f-\xff]+)?(?:\?([^#\x00-\x20\x7f-\xff]*))?\Z")  # behind the address of entities
+WRITE = re.compile(
+    rb"(?:(?P<method>POST|PATCH|PUT)|(?P<bare>DELETE)) (?P<path>/ngsi-ld/v1/(?:"
+    rb"entities(?:(?<=POST .{20})|/[^/?#\x00-\x20\x7f-\xff]+(?:/attrs(?:/[^/?#\x00-\x20\x7f-\xff]+)?)?)"
+    rb"|entityOperations/(?:create|upsert|update|merge|delete)))"
+    rb"(?:\?(?P<query>[^#\x00-\x20\x7f-\xff]*))? HTTP/1\.1\r\n"
+)
+LARGEST_BODY = 262_144  # bytes of a write that shares its commit with others
 LONGEST, MOST = 2_000, 2_000  # bytes of parameters; plans that are kept
 PATIENCE = 0.002  # seconds that a read may take here, where others wait behind it
 LARGEST_PAGE, LARGEST_MISS = 200, 65_536  # entities of a page; bytes of documents that are rendered here
 APART = frozenset({"join", "joinLevel", "containedBy", "entityMap", "entityMapLifetime", "csf", "splitEntities"})
 VARYING = frozenset({b"content-length", b"x-request-id"})
+Later = Callable[[bytes | None], None]
 Address = tuple[Head, bool, bytes]  # a head, whether one entity is asked for, the parameters
 
 
@@ -68,11 +79,17 @@ class Express:
         self.resource = resource
         self.heads = Heads(resource.callers, resource.door)
         self.numbers = Numbers()
+        self.returns = Returns()
         self.plans: dict[Address, Plan] = {}
 
-    def answer(self, data: bytes, client: tuple[str, int], near: bool) -> bytes | None:
-        """The whole answer to what came in, if that is one such request; None: it takes the ordinary road."""
-        if not data.startswith(GET) or data.find(END) + len(END) != len(data):
+    def answer(self, data: bytes, client: tuple[str, int], near: bool, later: Later) -> bytes | None:
+        """The whole answer to what came in, if that is one such request; None: it takes the ordinary road.
+
+        Nothing, where the answer is given to `later` (in this thread), which gets None for the ordinary road.
+        """
+        if not data.startswith(GET):
+            return self.take(data, client, near, later)
+        if data.find(END) + len(END) != len(data):
             return None
         end = data.find(b"\r\n") + 2
         if not data.startswith(LINE_END, end - len(LINE_END)):
@@ -87,6 +104,47 @@ class Express:
             return self.read(head, asked[1], asked[2] or b"")
         except (LandbridgeError, TakesLonger):
             return None
+
+    def take(self, data: bytes, client: tuple[str, int], near: bool, later: Later) -> bytes | None:
+        """Take up a write; nothing where it is under way, None where it takes the ordinary road."""
+        asked = WRITE.match(data)
+        if asked is None:
+            return None
+        end = data.find(END) + len(END)
+        head = self.heads.find(data[asked.end() : end], client, near) if end >= len(END) else None
+        if head is None or len(data) - end != (head.length or 0) or (head.length is None and asked["bare"] is None):
+            return None
+        actor = self.heads.actor(head)
+        if (
+            actor is None
+            or len(data) > LARGEST_BODY
+            or not self.pool.is_ready(actor, "write")
+            or self.registry.of(head.tenant)
+        ):
+            return None
+        method = (asked["method"] or asked["bare"]).decode()
+        raw = asked["path"]
+        request = head.request(method, unquote(raw.decode()), raw, asked["query"] or b"")
+        request.state.request_id = self.numbers.take()
+        self.returns.open()
+        self.pool.within(
+            partial(self.write, request, replace(actor, request=request.state.request_id), data[end:]),
+            partial(self.written, request, later),
+        )
+        return b""
+
+    def write(self, request: Request, actor: Actor, body: bytes) -> bytes:
+        """Perform a write, in the writer's thread and inside its commit."""
+        with self.contexts.only_known():
+            return as_bytes(self.resource.at_once(request, actor, body))
+
+    def written(self, request: Request, later: Later, answer: bytes | None, reason: BaseException | None) -> None:
+        """Hand the answer back to the loop, now that what was written is on disk."""
+        if isinstance(reason, Exception) and not isinstance(reason, TakesLonger):
+            response = self.resource.fault(reason, request.state.request_id)
+            self.resource.finish(request, response, request.state.request_id)
+            answer = as_bytes(response)
+        self.returns.put(partial(later, answer))
 
     def read(self, head: Head, path: bytes | None, parameters: bytes) -> bytes | None:
         actor = self.heads.actor(head)
