@@ -68,7 +68,7 @@ def test_a_change_is_told_once_with_what_the_entity_is_now(city: City, sink: Rec
         ({"geoQ": {"georel": "within", "geometry": "Polygon",
                    "coordinates": "[[[10,10],[20,10],[20,20],[10,20],[10,10]]]"}}, [40]),
         ({"notificationTrigger": ["entityCreated"]}, [40, 60]),
-        ({"notificationTrigger": ["attributeDeleted", "entityDeleted", "entityUpdated", "attributeUpdated"]}, []),
+        ({"notificationTrigger": ["attributeDeleted", "entityDeleted", "attributeUpdated"]}, []),
         ({"isActive": False}, []),
         ({"q": "speed>50;scopeQ==1"}, []),
     ],
@@ -93,7 +93,11 @@ def test_only_what_is_subscribed_to_is_told(
     ("triggers", "told"),
     [
         (["entityCreated"], ["created"]),
-        (["entityUpdated"], ["added", "updated", "removed"]),
+        (["entityUpdated"], ["created", "added", "updated", "removed", "deleted"]),  # the attribute triggers, 5.2.12
+        (
+            ["attributeCreated", "attributeUpdated", "attributeDeleted"],
+            ["created", "added", "updated", "removed", "deleted"],
+        ),
         (["entityDeleted"], ["deleted"]),
         (["attributeCreated"], ["created", "added"]),
         (["attributeUpdated"], ["updated"]),
@@ -143,9 +147,94 @@ LOOKS: list[tuple[str, dict[str, Any]]] = [
     ("deleted-attributes", {"notificationTrigger": ["attributeDeleted"], "notification": {"showChanges": True}}),
     ("deleted-simplified", {"notificationTrigger": ["attributeDeleted"], "notification": {"format": "simplified"}}),
     ("deleted-entity", {"notificationTrigger": ["entityDeleted"]}),
+    ("deleted-entity-attributes", {"notificationTrigger": ["entityUpdated"], "watchedAttributes": ["owner"]}),
+    ("deleted-both", {"notificationTrigger": ["entityDeleted", "attributeDeleted"], "watchedAttributes": ["owner"]}),
     ("deleted-entity-changes", {"notificationTrigger": ["entityDeleted"], "notification": {"showChanges": True}}),
     ("context", {"jsonldContext": "https://city.example/context.jsonld"}),
 ]
+
+
+@pytest.mark.parametrize(
+    ("first", "write"),
+    [
+        (vehicle(speed=1), {"speed": {"type": "Property", "value": 1}}),
+        (vehicle(speed={"a": [1, 2]}), {"speed": {"type": "Property", "value": {"a": [1, 2]}}}),
+        (
+            {"id": "urn:v:1", "type": "Vehicle", "speed": {"value": 1, "unitCode": "KMH", "accuracy": {"value": 2}}},
+            {
+                "speed": {
+                    "type": "Property",
+                    "value": 1,
+                    "unitCode": "KMH",
+                    "accuracy": {"type": "Property", "value": 2},
+                }
+            },
+        ),
+    ],
+)
+def test_a_value_that_is_written_again_is_no_change(
+    city: City, sink: Receiver, first: dict[str, Any], write: dict[str, Any]
+) -> None:
+    """NGSI-LD 5.8.6: an attribute changes when some member of it is updated with a value different than before."""
+    city.done("POST", "/entities", first)
+    city.subscribe(sink.url, notificationTrigger=["entityUpdated"])
+    city.done("PATCH", "/entities/urn:v:1/attrs", write)
+    city.done("POST", "/entityOperations/upsert", [{**first}])
+    assert quiet(city, sink) == 0
+    for changed in ({"value": 2}, {"observedAt": "2020-01-01T00:00:00Z"}, {"accuracy": {"value": 3}}):
+        before = len(sink.got)
+        city.done("PATCH", "/entities/urn:v:1/attrs/speed", changed)
+        sink.wait(before + 1)
+
+
+def test_a_scope_that_changes_is_told_to_who_waits_for_the_entity(city: City, sink: Receiver) -> None:
+    city.done("POST", "/entities", vehicle(speed=1))
+    city.subscribe(sink.url + "/entity", "urn:s:1", notificationTrigger=["entityUpdated"])
+    city.subscribe(sink.url + "/attribute", "urn:s:2")
+    city.done("PATCH", "/entities/urn:v:1", {"scope": "/a"})
+    sink.wait(1)
+    assert quiet(city, sink) == 1
+    assert sink.got[0].path.endswith("/entity")
+
+
+def test_what_is_local_needs_no_entities(city: City, sink: Receiver) -> None:
+    """Table 5.2.12-1: entities or watchedAttributes, unless localOnly is true."""
+    city.subscribe(sink.url, entities=None, localOnly=True)
+    city.done("POST", "/entities", {"id": "urn:t:1", "type": "Tree", "size": {"value": 1}})
+    assert sink.wait(1)[0].entities[0]["id"] == "urn:t:1"
+    body = {"type": "Subscription", "notification": {"endpoint": {"uri": sink.url}}}
+    assert city.ask("POST", "/subscriptions", body).status_code == 400
+    assert city.ask("POST", "/subscriptions", {**body, "localOnly": False}).status_code == 400
+
+
+def test_words_of_a_vocabulary_are_asked_for_by_their_terms(city: City, sink: Receiver) -> None:
+    """Table 5.2.12-1, expandValues and jsonKeys."""
+    city.subscribe(sink.url + "/expanded", "urn:s:1", q='kind=="fast"', expandValues="kind,other")
+    city.subscribe(sink.url + "/plain", "urn:s:2", q='kind=="fast"')
+    city.subscribe(sink.url + "/keys", "urn:s:3", q='kind=="fast"', expandValues="kind", jsonKeys="kind")
+    city.done("POST", "/entities", {"id": "urn:v:1", "type": "Vehicle", "kind": {"vocab": "fast"}})
+    sink.wait(1)
+    assert quiet(city, sink) == 1
+    assert sink.got[0].path.endswith("/expanded")
+    shown = city.done("GET", "/subscriptions/urn:s:3").json()
+    assert (shown["expandValues"], shown["jsonKeys"]) == ("kind", "kind")
+    city.done("PATCH", "/subscriptions/urn:s:1", {"expandValues": None})
+    assert "expandValues" not in city.done("GET", "/subscriptions/urn:s:1").json()
+
+
+def test_a_receiver_of_an_earlier_version_is_told_in_its_words(city: City, sink: Receiver) -> None:
+    """Table 5.2.12-1, ngsildConformance, and clause 4.3.6.8."""
+    city.subscribe(sink.url, ngsildConformance="1.3", notification={"showChanges": True, "sysAttrs": True})
+    title = {"type": "LanguageProperty", "languageMap": {"en": "red"}}
+    city.done("POST", "/entities", {**vehicle(speed=1), "scope": "/a", "title": title})
+    city.done("PATCH", "/entities/urn:v:1/attrs", {"title": {**title, "languageMap": {"en": "blue"}}})
+    made, changed = (got.entities[0] for got in sink.wait(2))
+    assert "scope" not in made
+    assert (made["title"]["type"], made["title"]["value"]) == ("Property", {"en": "red"})
+    assert changed["title"]["previousLanguageMap"] == {"en": "red"}
+    assert city.done("GET", "/subscriptions/urn:s:1").json()["ngsildConformance"] == "1.3"
+    for wrong in ("2.0", "new", "", 1.3):
+        assert city.ask("PATCH", "/subscriptions/urn:s:1", {"ngsildConformance": wrong}).status_code == 400
 
 
 def test_notifications_look_as_the_golden_files_say(tmp_path: Path, sink: Receiver) -> None:

@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from landbridge.model.answer import Document
-from landbridge.model.entity import API, PROVENANCE, Instance, Instances, instance_of, provenance, without_provenance
+from landbridge.model.entity import Instance, Instances, instance_of, without_provenance
 from landbridge.model.projection import Projection
 from landbridge.model.query import Near, Node, Scope, Selector, Spatial
 from landbridge.model.renderer import Form
+from landbridge.model.version import Version
 
 TRIGGERS = (
     "entityCreated", "entityUpdated", "entityDeleted", "attributeCreated", "attributeUpdated", "attributeDeleted",
 )  # fmt: skip
 USUAL_TRIGGERS = ("attributeCreated", "attributeUpdated")
+#: what entityUpdated is equivalent to (table 5.2.12-1)
+ENTITY_UPDATED = frozenset({"attributeCreated", "attributeUpdated", "attributeDeleted"})
 SYSTEM_TIMEOUT = 10.0
 Kind = Literal["created", "updated", "deleted"]
 
@@ -50,6 +53,7 @@ class Shape:
     join: str | None = None
     join_level: int = 1
     context: Any = None
+    version: Version | None = None  # of NGSI-LD, that the receiver knows (ngsildConformance)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ class Subscription:
     expires: int | None = None
     active: bool = True
     since: int = 0
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """The triggers, with those that entityUpdated stands for."""
+        return self.triggers | ENTITY_UPDATED if "entityUpdated" in self.triggers else self.triggers
 
     def status(self, now: int) -> str:
         """active, paused or expired (5.2.12)."""
@@ -155,15 +164,16 @@ def moved_in(name: str, before: Sequence[Instance], after: Sequence[Instance]) -
 
 
 def differs(old: Instance, new: Instance) -> bool:
-    """Whether an instance was updated: by a client's write, or by a source that says something else than before."""
-    if old == new:
-        return False
-    return PROVENANCE not in new or provenance(new).owner == API or without_provenance(old) != without_provenance(new)
+    """Whether an instance was updated: some member of it, or of what is below, has another value (5.8.6)."""
+    return old != new and without_provenance(old) != without_provenance(new)
 
 
 def fires(subscription: Subscription, change: Change, moved: Sequence[Moved]) -> bool:
-    """Whether what happened is what the subscription waits for (5.2.12, notificationTrigger and watchedAttributes)."""
-    watched, triggers = subscription.watched, subscription.triggers
+    """Whether what happened is what the subscription waits for (5.2.12, notificationTrigger and watchedAttributes).
+
+    Another type or scope is no change of an attribute; who waits for entityUpdated is told of it all the same.
+    """
+    watched, triggers = subscription.watched, subscription.awaited
     seen = [one for one in moved if not watched or one.attribute in watched]
     if not seen and (watched or (change.before is not None and change.after is not None and not change.reshaped)):
         return False
@@ -171,6 +181,6 @@ def fires(subscription: Subscription, change: Change, moved: Sequence[Moved]) ->
         return True
     if change.after is None and "entityDeleted" in triggers:
         return True
-    if change.before is not None and change.after is not None and "entityUpdated" in triggers:
+    if change.reshaped and "entityUpdated" in triggers:
         return True
     return any(f"attribute{one.kind.capitalize()}" in triggers for one in seen)

@@ -4,9 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from landbridge.errors import Invalid
+from landbridge.model.entity import VALUE_MEMBERS
+
 Version = tuple[int, int]
 OWN: Version = (1, 9)
 PREFERRED = re.compile(r"(?:^|[,;\s])ngsi-ld=(\"?)(\d{1,2})\.(\d{1,2})(?:\.\d{1,3})?\1(?=$|[,;\s])", re.IGNORECASE)
+
+WHOLE = re.compile(r"(\d{1,2})\.(\d{1,2})(?:\.\d{1,3})?\Z", re.ASCII)
 
 OLD_KINDS: Mapping[str, tuple[Version, str, str]] = {  # kind -> since when, and what it was before
     "LanguageProperty": ((1, 4), "languageMap", "Property"),
@@ -28,6 +33,15 @@ def preferred_version(prefer: str) -> Version | None:
     found = PREFERRED.search(prefer)
     version = (int(found.group(2)), int(found.group(3))) if found else None
     return version if version is not None and version <= OWN else None
+
+
+def parse_version(text: str) -> Version:
+    """Read a version such as 1.6. Raises Invalid for what is none, or is not known yet."""
+    found = WHOLE.match(text)
+    version = (int(found.group(1)), int(found.group(2))) if found else None
+    if version is None or version > OWN:
+        raise Invalid(f"'{text[:40]}' is no known version of NGSI-LD.", hint=f"Give one up to {OWN[0]}.{OWN[1]}.")
+    return version
 
 
 def amended(entity: Mapping[str, Any], version: Version) -> dict[str, Any]:
@@ -69,7 +83,9 @@ def attribute(given: Any, version: Version) -> Any:
     return found
 
 
-VALUES = frozenset({"type", "value", "object", "languageMap", "json", "vocab", "valueList", "objectList", "datasetId"})
+VALUES = frozenset(  # of attributes, which are given as they are
+    {"type", "datasetId", *VALUE_MEMBERS, *(f"previous{member[0].upper()}{member[1:]}" for member in VALUE_MEMBERS)}
+)
 
 
 def older(given: dict[str, Any], member: str, before: str) -> dict[str, Any]:

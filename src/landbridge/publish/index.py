@@ -21,7 +21,7 @@ Json = Mapping[str, Any]
 ANY = ""
 CELL = 0.05  # degrees
 MOST_CELLS = 64
-SCALAR_KINDS = frozenset({"Property", "Relationship", "VocabProperty"})
+SCALAR_KINDS = frozenset({"Property", "Relationship"})  # words of a vocabulary are asked for by their IRIs
 
 
 # -- anchors: what a subscription hangs on, as plain JSON, so that it is found out once and kept with it

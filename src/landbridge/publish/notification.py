@@ -15,6 +15,7 @@ from landbridge.model.instant import format_instant
 from landbridge.model.renderer import Links, Rendering, objects_of, render, render_feature
 from landbridge.model.subscription import Endpoint, Subscription
 from landbridge.model.terms import Terms
+from landbridge.model.version import amended
 from landbridge.publish.view import View, decorate
 
 JSON, JSON_LD, GEOJSON = "application/json", "application/ld+json", "application/geo+json"
@@ -90,7 +91,7 @@ def show(
         there = {view.document["id"] for view in views}
         plain = replace(how, attrs=None, pick=None, omit=None)
         shown += [write(held.document, plain, None) for id_, held in linked.items() if id_ not in there]
-    return shown
+    return shown if shape.version is None else [amended(one, shape.version) for one in shown]
 
 
 def linked_to(subscription: Subscription, views: Sequence[View], find: Find) -> dict[str, Held]:

@@ -61,8 +61,9 @@ def shows_deleted(subscription: Subscription, change: Change, one: Moved) -> boo
         return False
     if change.after is None and subscription.shape.changes:
         return True
-    triggers = subscription.triggers
-    return "attributeDeleted" in triggers or ("entityUpdated" in triggers and change.after is not None)
+    if change.after is None and "entityDeleted" in subscription.triggers:
+        return False  # the entity's deletion is what is told, and deletedAt says it
+    return "attributeDeleted" in subscription.awaited
 
 
 def put_null(view: View, attrs: dict[str, Instances], one: Moved) -> None:

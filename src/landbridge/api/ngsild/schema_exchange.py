@@ -39,7 +39,8 @@ SUBSCRIPTION: Mapping[str, Schema] = {
     "entities": {**listed(ref("EntitySelector")), "minItems": 1}, "watchedAttributes": NAMES,
     "notificationTrigger": {**listed(NAME), "minItems": 1}, "timeInterval": SECONDS, "throttling": SECONDS,
     "q": NAME, "csf": NAME, "geoQ": ref("GeoQuery"), "scopeQ": NAME, "isActive": FLAG, "expiresAt": MOMENT,
-    "lang": NAME, "datasetId": any_of(NAME, NAMES), "jsonldContext": URI, "localOnly": FLAG, "splitEntities": FLAG,
+    "lang": NAME, "expandValues": NAME, "jsonKeys": NAME, "ngsildConformance": NAME,
+    "datasetId": any_of(NAME, NAMES), "jsonldContext": URI, "localOnly": FLAG, "splitEntities": FLAG,
     "notification": ref("NotificationParams"), "status": NAME, "createdAt": MOMENT, "modifiedAt": MOMENT,
     "@context": CONTEXT,
 }  # fmt: skip

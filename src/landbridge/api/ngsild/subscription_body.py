@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from landbridge.api.ngsild.filter import parse_q
 from landbridge.api.ngsild.parameter import FORMS
+from landbridge.api.ngsild.parameter import names as read_names
 from landbridge.api.ngsild.projection import parse_projection, render_projection, require_apart
 from landbridge.api.ngsild.selection import parse_scopes, parse_types, render_types
 from landbridge.api.ngsild.subscription_sense import CONTEXTS, EVERY_TYPE, MEDIA, Json, read_geo, understand
@@ -22,6 +23,7 @@ from landbridge.model.instant import parse_instant
 from landbridge.model.subscription import TRIGGERS
 from landbridge.model.terms import Contexts, Terms
 from landbridge.model.value import URI
+from landbridge.model.version import parse_version
 from landbridge.pool.match import readable_pattern
 from landbridge.publish.index import anchors, interests
 
@@ -87,6 +89,16 @@ def names(given: object, where: str, terms: Terms, core: Terms) -> list[str]:
     return [core.compact(terms.expand(text(one, where))) for one in several(given, where)]
 
 
+def version(given: object) -> str:
+    """A version of NGSI-LD that notifications are to conform to (5.2.12, 4.3.6.8)."""
+    found = text(given, "ngsildConformance")
+    try:
+        parse_version(found)
+    except Invalid as error:
+        raise wrong(error.message, "ngsildConformance", error.hint) from None
+    return found
+
+
 def moment(given: object, where: str) -> str:
     found = text(given, where)
     try:
@@ -122,6 +134,9 @@ class Taking:
             "isActive": lambda given: flag(given, "isActive"),
             "expiresAt": self.expiry,
             "lang": lambda given: text(given, "lang"),
+            "expandValues": lambda given: self.listed(given, "expandValues"),
+            "jsonKeys": lambda given: self.listed(given, "jsonKeys"),
+            "ngsildConformance": version,
             "datasetId": self.datasets,
             "jsonldContext": self.context,
             "localOnly": lambda given: flag(given, "localOnly"),
@@ -161,6 +176,10 @@ class Taking:
         found = text(given, "q")
         parse_q(unquote(found), self.terms)
         return found
+
+    def listed(self, given: object, where: str) -> str:
+        """Names of attributes with commas between them, as the core context alone has them."""
+        return ",".join(self.core.compact(name) for name in read_names(text(given, where), self.terms, where))
 
     def csf(self, given: object) -> str:
         found = text(given, "csf")
@@ -300,8 +319,9 @@ def context_of(terms: Terms) -> Any:
 
 def kept(given: Json, texts: Json, terms: Terms, contexts: Contexts, tenant: str, id_: str) -> Json:
     """The members with all that follows from them, so that nobody has to find it out again."""
-    if not (given.get("entities") or given.get("watchedAttributes")):
-        raise wrong("Neither entities nor watchedAttributes are named.", "entities")
+    local = given.get("localOnly") is True
+    if not (given.get("entities") or given.get("watchedAttributes") or local):
+        raise wrong("Neither entities nor watchedAttributes are named.", "entities", "Or say that it is localOnly.")
     if "timeInterval" in given and ("throttling" in given or "watchedAttributes" in given):
         raise wrong("A time interval goes with neither throttling nor watchedAttributes.", "timeInterval")
     body: Json = {

@@ -9,13 +9,14 @@ from urllib.parse import unquote
 import orjson
 
 from landbridge.api.ngsild.filter import parse_q
-from landbridge.api.ngsild.parameter import FORMS, languages
+from landbridge.api.ngsild.parameter import FORMS, expanded, languages
 from landbridge.api.ngsild.projection import parse_projection
 from landbridge.api.ngsild.selection import parse_geo, parse_scopes, parse_types
 from landbridge.errors import InvalidEntity
 from landbridge.model.query import Near, Selector, Spatial
 from landbridge.model.subscription import USUAL_TRIGGERS, Endpoint, Shape, Subscription
 from landbridge.model.terms import Contexts, Terms
+from landbridge.model.version import parse_version
 
 Json = dict[str, Any]
 MEDIA = ("application/json", "application/ld+json", "application/geo+json")
@@ -28,7 +29,7 @@ def understand(tenant: str, id_: str, body: Json, contexts: Contexts) -> Subscri
     given, core = body["given"], contexts.core
     where = None
     if "q" in given:
-        where = parse_q(unquote(given["q"]), contexts.terms(body[CONTEXTS]["q"] or None, tenant))
+        where = parse_q(unquote(given["q"]), contexts.terms(body[CONTEXTS]["q"] or None, tenant), expanded(given, core))
     return Subscription(
         tenant=tenant,
         id=id_,
@@ -89,6 +90,7 @@ def shape_of(body: Json, core: Terms) -> Shape:
         join=told.get("join"),
         join_level=told.get("joinLevel", 1),
         context=body["context"],
+        version=parse_version(given["ngsildConformance"]) if "ngsildConformance" in given else None,
     )
 
 

@@ -37,6 +37,9 @@ def show_subscription(
         del found["entities"]
     if "watchedAttributes" in given:
         found["watchedAttributes"] = [own(name) for name in given["watchedAttributes"]]
+    for name in ("expandValues", "jsonKeys"):
+        if name in given:
+            found[name] = ",".join(own(one) for one in given[name].split(","))
     for name in ("q", "csf"):
         if name in given:
             found[name] = show_query(given[name], body[CONTEXTS][name], terms, contexts, tenant)
