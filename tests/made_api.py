@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from landbridge.api.http.caller import Callers
 from landbridge.api.ngsild.routes import Doors, routes
+from landbridge.api.ngsild.temporal_question import USUAL_PAGE
 from landbridge.governance.policy import Actor, Role
 from landbridge.model.claim import Claims
 from landbridge.model.terms import Contexts
@@ -26,11 +27,20 @@ LD = {"Content-Type": "application/ld+json"}
 class Api:
     """A caller of a pool's NGSI-LD; `known` are contexts by address. `clock` may be set: microseconds since 1970."""
 
-    def __init__(self, folder: Path, known: Mapping[str, Any] | None = None, claims: Claims | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        known: Mapping[str, Any] | None = None,
+        claims: Claims | None = None,
+        *,
+        history_page: int = USUAL_PAGE,
+    ) -> None:
         self.now: int | None = None
         self.pool = Pool(open_store(folder / "pool.db", self.clock), claims=claims)
         callers = Callers(lambda token: None, OPERATOR)
-        application = Starlette(routes=routes(self.pool, Doors(callers, Contexts(known or {}))))
+        application = Starlette(
+            routes=routes(self.pool, Doors(callers, Contexts(known or {}), history_page=history_page))
+        )
         self.transport = httpx.ASGITransport(application, client=("127.0.0.1", 4711))
 
     def clock(self) -> int:

@@ -105,6 +105,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
             herald,
             heralding_of(publisher, egress),
             body_limit,
+            operator.history_page,
         ),
     )
     routes = [

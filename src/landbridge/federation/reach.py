@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from landbridge.errors import LandbridgeError
+from landbridge.federation.evolving import Evolving, History
 from landbridge.federation.line import Lines
 from landbridge.federation.reached import Reached
 from landbridge.federation.registry import Registry
@@ -43,6 +44,12 @@ class Reach:
         if trip.local or not self.registry.of(tenant):
             return self.pool
         return Reached(self, trip, tenant)
+
+    def history(self, trip: Trip, tenant: str) -> History:
+        """What answers a request about history: the pool, and where sources are registered, they with it."""
+        if trip.local or not self.registry.of(tenant):
+            return self.pool
+        return Evolving(self, trip, tenant)
 
     def find(self, actor: Actor, query: Query, trip: Trip) -> Page:
         """A page of a query's answer, of the pool and of all sources."""

@@ -173,7 +173,7 @@ class Reached:
         came = set(self.trip.via)
         back = self.ways.alias(tenant) in came  # what is here is all that is new
         found = []
-        for offer in self.ways.registry.matching(tenant, types):
+        for offer in self.candidates(tenant, types):
             if not offer.may(*operations) or (query is not None and not self.asked(offer, query)):
                 continue
             if offer.id in self.trip.without or (id_ is not None and offer.names_of(id_, None) is False):
@@ -183,6 +183,10 @@ class Reached:
             else:
                 found.append(offer)
         return found
+
+    def candidates(self, tenant: str, types: Has | And | Or | None) -> Iterable[Offer]:
+        """The offers that may be about entities of these types, of now (NGSI-LD 5.12)."""
+        return self.ways.registry.matching(tenant, types)
 
     def asked(self, offer: Offer, query: Query) -> bool:
         """Whether a query is about what a source offers, and asks sources like it (5.12)."""

@@ -132,13 +132,13 @@ class Registry:
             self.registers = {tenant: Register(own) for tenant, own in offers.items()}
         self.seen = (version, changed)
 
-    def matching(self, tenant: str, types: Types) -> list[Offer]:
-        """The offers that may be about entities of these types and are of now (NGSI-LD 5.12)."""
+    def matching(self, tenant: str, types: Types, *, past: bool = False) -> list[Offer]:
+        """The offers that may be about entities of these types and are of now; `past`: or of the past (5.12)."""
         now = self.pool.store.clock()
         return [
             offer
             for offer in self.of(tenant).of_types(named_types(types))
-            if not offer.past and (offer.expires is None or offer.expires > now)
+            if (past or not offer.past) and (offer.expires is None or offer.expires > now)
         ]
 
 

@@ -17,7 +17,7 @@ from landbridge.federation.trip import Trip
 from landbridge.federation.union import Part, united
 from landbridge.model.answer import Document, Held, Page
 from landbridge.model.query import Query
-from landbridge.pool.pool import Actor, Pool
+from landbridge.pool.pool import Actor
 from landbridge.pool.sieve import sift
 
 CHUNK, LARGEST_CHUNK = 100, 1000  # entities asked of a source at once
@@ -27,11 +27,19 @@ HERE = "@none"
 STEPS = 200  # times that sources are asked for one page
 
 
+class Finding(Protocol):
+    """Who finds what is here: the pool."""
+
+    def query(self, actor: Actor, query: Query, /) -> Page: ...
+
+
 class Asking(Protocol):
     """What a search needs of the request that it is for."""
 
-    pool: Pool
-    trip: Trip
+    @property
+    def pool(self) -> Finding: ...
+    @property
+    def trip(self) -> Trip: ...
 
     def narrowed(self, offer: Offer, query: Query) -> Narrowed | None: ...
     def filters(self, offer: Offer) -> Mapping[str, str]: ...

@@ -151,6 +151,24 @@ class Evolutions:
     count: int | None = None
 
 
+def time_in(moment: Moment, asked: TemporalQuery) -> int:
+    """The time of an instance that a question goes by: its span's, else when it was observed (or recorded)."""
+    match asked.span.property if asked.span else "observedAt":
+        case "createdAt":
+            return moment.created
+        case "modifiedAt" | "deletedAt":
+            return moment.recorded
+        case _:
+            return moment.time
+
+
+def duration(period: Period) -> str:
+    """A period as ISO 8601 writes it, as NGSI-LD 4.5.19.1 has it."""
+    seconds, micros = divmod(period.micros, 1_000_000)
+    fraction = f".{micros:06d}".rstrip("0") if micros else ""
+    return f"P{period.months}M{period.days}DT{seconds}{fraction}S"
+
+
 def instance_id(number: int, ordinal: int) -> str:
     """The name of an instance (NGSI-LD 4.5.7, instanceId): the commit that recorded it, and its place in that."""
     return f"urn:ngsi-ld:Instance:{number}-{ordinal}"

@@ -193,6 +193,11 @@ def only(tenant: str, id_: str, attribute: str, instance: tuple[int, int]) -> Te
     return TemporalQuery(Query(tenant, ids=(id_,)), attributes=(attribute,), instance=instance)
 
 
+def glance(tenant: str, id_: str) -> TemporalQuery:
+    """The question for as little of an evolution as says that it is there, and of which types."""
+    return TemporalQuery(Query(tenant, ids=(id_,)), last=1, most=1)
+
+
 def latest(tenant: str, id_: str, attribute: str) -> TemporalQuery:
     """The question for the newest instances of an attribute."""
     return TemporalQuery(Query(tenant, ids=(id_,)), attributes=(attribute,), last=1)

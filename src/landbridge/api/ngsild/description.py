@@ -44,6 +44,7 @@ FAULTS: Mapping[int, str] = {
 }
 TITLES: Mapping[int, str] = {
     200: "Here it is.", 201: "It is made.", 203: "Here it is, changed on its way.", 204: "Done.",
+    206: "Here is a part of its instances; Content-Range says from when to when.",
     207: "Some went through, some did not.", 304: "It is as the caller has it.",
 }  # fmt: skip
 HEADERS: Sequence[Mapping[str, Any]] = (
@@ -52,6 +53,9 @@ HEADERS: Sequence[Mapping[str, Any]] = (
     {"name": "Link", "in": "header", "description": "The @context by which names are read (NGSI-LD 6.3.5).",
      "schema": {"type": "string"}},
 )  # fmt: skip
+ABOUT_PATH: Mapping[str, str] = {
+    "attrId": "The name of the attribute.", "type": "The name of the type.", "instanceId": "The instanceId.",
+}  # fmt: skip
 ABOUT = """What a district's departments know, joined, as NGSI-LD 1.9.1 (ETSI GS CIM 009). Names are short by the
 @context of the request: in the body of application/ld+json, else in the Link header, else the core context alone."""
 
@@ -98,7 +102,7 @@ def described(operation: Operation) -> dict[str, Any]:
 
 
 def in_path(name: str) -> Schema:
-    about = {"attrId": "The name of the attribute.", "type": "The name of the type."}.get(name, "The id.")
+    about = ABOUT_PATH.get(name, "The id.")
     return {
         "name": name,
         "in": "path",
@@ -151,7 +155,7 @@ def possible(operation: Operation) -> frozenset[int]:
         found |= {409, 412}
     if operation.body:
         found |= {406, 411, 413, 415}
-    if operation.path.startswith(("/entities", "/entityOperations", "/types", "/attributes")):
+    if operation.path.startswith(("/entities", "/entityOperations", "/types", "/attributes", "/temporal")):
         found |= {422, 502, 508}  # what registered sources bring along
     return frozenset(found)
 

@@ -83,8 +83,9 @@ def example_of(operation: Mapping[str, Any]) -> Any:
 def call(document: Mapping[str, Any], path: str, verb: str, operation: Mapping[str, Any]) -> str:
     """The operation as a line for a terminal."""
     shown = path.replace("{entityId}", "urn:ngsi-ld:Lamp:1").replace("{attrId}", "power").replace("{type}", "Lamp")
-    if "{" not in path and any(one["name"] == "type" for one in operation["parameters"]):
-        shown += "?type=Lamp"
+    known = {one["name"] for one in operation["parameters"]}
+    if "{" not in path and "type" in known:
+        shown += "?type=Lamp" + ("&timerel=after&timeAt=2020-04-01T00:00:00Z" if "timerel" in known else "")
     example = example_of(operation)
     parts = ["curl", *(["-X", verb] if verb != "GET" else []), f"'{document['servers'][0]['url']}{shown}'"]
     if example is not None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 from starlette.responses import Response
 
-from landbridge.api.ngsild.body import read_body
+from landbridge.api.ngsild.body import read_body, read_context, read_json
 from landbridge.api.ngsild.operation import ROOT, Ask, Served
 from landbridge.api.ngsild.outcome import (
     Outcome,
@@ -37,14 +37,18 @@ from landbridge.federation.reach import Reach
 from landbridge.federation.share import Division, Share, divided
 from landbridge.federation.trip import Trip
 from landbridge.model.attribute import NAME
+from landbridge.model.chapter import parse_temporal, parse_temporal_fragment
 from landbridge.model.entity import SYSTEM
 from landbridge.model.parser import ENTITY_MEMBERS, parse_entity, parse_fragment
 from landbridge.model.terms import Contexts, Terms, full_name
 from landbridge.model.value import parse_id
+from landbridge.pool.chronicle import glance
 
 ENTITY, ATTRS, ATTRIBUTE = "/entities/{entityId}", "/entities/{entityId}/attrs", "/entities/{entityId}/attrs/{attrId}"
+TEMPORAL = "/temporal"
+INSTANCE = f"{TEMPORAL}{ATTRIBUTE}/{{instanceId}}"
 WRONG = frozenset({400, 412, 413, 415, 422})  # the request itself is wrong, so nobody else is asked
-CREATE_LIKE = frozenset({"createEntity", "replaceEntity"})
+CREATE_LIKE = frozenset({"createEntity", "replaceEntity", "upsertTemporal"})
 UPDATES = frozenset({"appendAttrs", "updateEntity", "mergeEntity"})  # answered with an UpdateResult
 
 
@@ -66,6 +70,12 @@ WAYS: Mapping[tuple[str, str], Way] = {
     ("PATCH", ATTRIBUTE): Way("updateAttrs"),
     ("PUT", ATTRIBUTE): Way("replaceAttrs"),
     ("DELETE", ATTRIBUTE): Way("deleteAttrs", absent=True),
+    ("POST", f"{TEMPORAL}/entities"): Way("upsertTemporal", made=201),
+    ("DELETE", f"{TEMPORAL}{ENTITY}"): Way("deleteTemporal", absent=True),
+    ("POST", f"{TEMPORAL}{ATTRS}"): Way("appendAttrsTemporal"),
+    ("DELETE", f"{TEMPORAL}{ATTRIBUTE}"): Way("deleteAttrsTemporal", absent=True),
+    ("PATCH", INSTANCE): Way("updateAttrInstanceTemporal", absent=True),
+    ("DELETE", INSTANCE): Way("deleteAttrInstanceTemporal", absent=True),
 }
 
 
@@ -117,7 +127,7 @@ class Distribution:
         tenant, body, inside, names = named_tenant(ask.request), None, None, None
         if served_body(ask):
             inside = raw_context(ask.body)
-            body, terms = read_body(ask, self.contexts)
+            body, terms = read_any(ask, self.contexts) if "instanceId" in ask.path else read_body(ask, self.contexts)
         else:
             terms = self.contexts.terms(link_context(ask.request), tenant)
         trip = Trip(terms, dict(ask.request.headers))
@@ -155,8 +165,11 @@ class Distribution:
         return divided(offers, (way.operation,), writing.id, types, writing.names, via, back)
 
     def types_here(self, ask: Ask, writing: Writing) -> Sequence[str] | None:
+        pool = self.reach.pool
         try:
-            found: Sequence[str] = self.reach.pool.entity(ask.actor, writing.id, tenant=writing.tenant)["type"]
+            if is_temporal(ask):
+                return pool.evolution(ask.actor, writing.id, glance(writing.tenant, writing.id)).types
+            found: Sequence[str] = pool.entity(ask.actor, writing.id, tenant=writing.tenant)["type"]
         except Missing:
             return None
         return found
@@ -186,11 +199,12 @@ class Distribution:
     def request(self, ask: Ask, writing: Writing, share: Share) -> Any:
         own = words(share.offer, writing.trip, self.contexts)
         names = [client for name, client in (writing.names or {}).items() if share.names is None or name in share.names]
-        path, body = "/entities", writing.body
+        path, body = (TEMPORAL if is_temporal(ask) else "") + "/entities", writing.body
         if "entityId" in ask.path:
             path += f"/{quote(writing.id, safe=':')}"
         if "attrId" in ask.path:
             path += f"/attrs/{quote(own.compact(next(iter(writing.names or {}))), safe=':')}"
+            path += f"/{quote(ask.path['instanceId'], safe=':')}" if "instanceId" in ask.path else ""
         elif ask.request.scope["path"].rstrip("/").endswith("/attrs"):
             path += "/attrs"
         if body is not None and "attrId" not in ask.path:
@@ -203,6 +217,16 @@ class Distribution:
 
 
 # -- reading
+
+
+def is_temporal(ask: Ask) -> bool:
+    return str(ask.request.scope["path"]).startswith(f"{ROOT}{TEMPORAL}/")
+
+
+def read_any(ask: Ask, contexts: Contexts) -> tuple[Any, Terms]:
+    """The JSON of a body that may be a list, and the terms to read it with."""
+    media, body = read_json(ask)
+    return body, read_context(ask, contexts, media, body if isinstance(body, dict) else {})
 
 
 def served_body(ask: Ask) -> bool:
@@ -240,7 +264,13 @@ def part_of(writing: Writing, names: Sequence[str], whole: bool = False) -> dict
 
 def check(way: Way, writing: Writing, given: Mapping[str, str]) -> None:
     """Refuse what no place would take, where this place is not asked itself."""
-    if writing.body is None or way.operation in ("updateAttrs", "replaceAttrs"):
+    if writing.body is None or way.operation in ("updateAttrs", "replaceAttrs", "updateAttrInstanceTemporal"):
+        return
+    if way.operation == "upsertTemporal":
+        parse_temporal(writing.body, writing.trip.terms)
+        return
+    if way.operation == "appendAttrsTemporal":
+        parse_temporal_fragment(writing.id, writing.body, writing.trip.terms)
         return
     forms = {*given.get("options", "").split(","), given.get("format")}
     simplified = bool(forms & {"keyValues", "simplified"})
@@ -261,7 +291,8 @@ def told(way: Way, writing: Writing, outcomes: Sequence[Outcome]) -> Response:
         outcomes = [one for one in outcomes if one.status != 404]
     if all(one.fine for one in outcomes):
         here = next((one.response for one in outcomes if one.response is not None), None)
-        location = f"{ROOT}/entities/{quote(writing.id, safe=':')}" if way.made == 201 else None
+        root = ROOT + (TEMPORAL if way.operation == "upsertTemporal" else "")
+        location = f"{root}/entities/{quote(writing.id, safe=':')}" if way.made == 201 else None
         return here or empty(way.made, writing.tenant, location)
     if len(outcomes) == 1:
         return single(outcomes[0], writing.tenant)

@@ -39,6 +39,7 @@ from landbridge.federation.reached import Reached
 from landbridge.federation.trip import Trip
 from landbridge.model.answer import EntityMap, Held, Page
 from landbridge.model.query import Query, Selector
+from landbridge.model.temporal import Evolutions
 from landbridge.model.terms import Contexts
 from landbridge.pool.pool import Actor, Pool
 from landbridge.pool.target import is_of
@@ -156,7 +157,7 @@ class Fetching:
         return self.pool.query(self.actor, Query(self.tenant, ids=tuple(ids), limit=len(ids))).held
 
 
-def around(page: Page, query: Query, counted: bool) -> dict[str, Mapping[str, str]]:
+def around(page: Page | Evolutions, query: Query, counted: bool) -> dict[str, Mapping[str, str]]:
     """Where the pages before and behind begin: counted off where the caller does so, else at a cursor.
 
     A cursor is worth more: what comes and goes before it moves nothing.

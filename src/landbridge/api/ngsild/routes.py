@@ -34,6 +34,10 @@ from landbridge.api.ngsild.relay import ADDRESS as NOTIFIED
 from landbridge.api.ngsild.relay import RelayServer
 from landbridge.api.ngsild.snapshot import SnapshotServer
 from landbridge.api.ngsild.subscription import SILENT, SubscriptionServer, Telling
+from landbridge.api.ngsild.temporal import Temporals
+from landbridge.api.ngsild.temporal_map import TemporalMaps
+from landbridge.api.ngsild.temporal_provision import TemporalProvision
+from landbridge.api.ngsild.temporal_question import USUAL_PAGE
 from landbridge.federation.herald import Herald
 from landbridge.federation.reach import Reach
 from landbridge.federation.relay import NOTIFIER
@@ -57,6 +61,7 @@ class Doors:
     herald: Herald | None = None
     heralding: Telling = SILENT
     body_limit: int = BODY_LIMIT  # bytes
+    history_page: int = USUAL_PAGE  # instances of each attribute that one answer has
 
 
 def table(pool: Pool, doors: Doors) -> Table:
@@ -88,6 +93,9 @@ def table_over(
         Attributes(pool, doors.contexts),
         Batches(pool, doors.contexts),
         Discovery(pool, doors.contexts),
+        Temporals(pool, doors.contexts, reach, doors.history_page),
+        TemporalProvision(pool, doors.contexts),
+        TemporalMaps(pool, doors.contexts, reach),
         EntityMaps(pool, doors.contexts, reach),
         SubscriptionServer(pool, doors.contexts, doors.telling),
         Registrations(pool, doors.contexts, reach),

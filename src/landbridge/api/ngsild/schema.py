@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from landbridge.api.ngsild.schema_exchange import EXCHANGE
+from landbridge.api.ngsild.schema_temporal import TEMPORAL
 from landbridge.api.ngsild.shape import Schema, any_of, fixed, listed, named, one_word, record, ref
 
 MOMENT: Schema = {"type": "string", "format": "date-time", "examples": ["2020-04-02T00:00:00Z"]}
@@ -261,4 +262,4 @@ CONTEXTS: Mapping[str, Schema] = {
 }  # fmt: skip
 
 #: every schema by the name that an operation gives it
-SCHEMAS: Mapping[str, Schema] = {**ENTITIES, **QUERIES, **OUTCOMES, **DISCOVERY, **CONTEXTS, **EXCHANGE}
+SCHEMAS: Mapping[str, Schema] = {**ENTITIES, **TEMPORAL, **QUERIES, **OUTCOMES, **DISCOVERY, **CONTEXTS, **EXCHANGE}

@@ -8,24 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from landbridge.api.ngsild.listing import Headers, encoded
 from landbridge.model.instant import format_instant
-from landbridge.model.temporal import Evolution, Moment, TemporalQuery, TimeProperty
+from landbridge.model.temporal import Evolution, Moment, TemporalQuery, time_in
 
 Range = tuple[int, int]
 
 
-def time_in(moment: Moment, property_: TimeProperty) -> int:
-    """The time by which instances are put in order."""
-    match property_:
-        case "createdAt":
-            return moment.created
-        case "modifiedAt" | "deletedAt":
-            return moment.recorded
-    return moment.time
-
-
 def cut(evolutions: Sequence[Evolution], asked: TemporalQuery) -> Range | None:
     """Let all evolutions of a page end where the shortest one does; the times that it holds. None: it holds all."""
-    property_ = asked.span.property if asked.span else "observedAt"
     ranges = [one.cut for one in evolutions if one.cut is not None]
     if not ranges:
         return None
@@ -34,15 +23,13 @@ def cut(evolutions: Sequence[Evolution], asked: TemporalQuery) -> Range | None:
     for evolution in evolutions:
         for name, moments in list(evolution.attrs.items()):
             kept = [
-                one
-                for one in moments
-                if (time_in(one, property_) >= bound) is backwards or time_in(one, property_) == bound
+                one for one in moments if (time_in(one, asked) >= bound) is backwards or time_in(one, asked) == bound
             ]
             if kept:
                 evolution.attrs[name] = kept
             else:
                 del evolution.attrs[name]
-    times = [time_in(moment, property_) for moment in all_of(evolutions)]
+    times = [time_in(moment, asked) for moment in all_of(evolutions)]
     return (min(times), max(times)) if times else (bound, bound)
 
 
