@@ -46,11 +46,7 @@ class Stage:
 
     def catch_up(self, type_: str) -> None:
         """Drain what the journal has of a type: of equal lines the later stands, so the earlier must be found there."""
-        drain, more = Drain(self.store, self.lake), True
-        while more:
-            with self.store.reader() as connection:
-                kinds = drained.kinds(connection).get(type_, [])
-            _, more = drain.drain(type_, kinds, self.store.version())
+        catch_up(self.store, self.lake, type_)
 
     def publish(self) -> None:
         """Have the tables name the files of all manifests that count."""
@@ -62,6 +58,15 @@ class Stage:
             table = self.lake.table(type_)
             for text in texts if table is not None else ():
                 self.lake.place.remove(f"{table.folder}/{orjson.loads(text)['name']}")  # type: ignore[union-attr]  # there
+
+
+def catch_up(store: SqliteStore, lake: Lake, type_: str) -> None:
+    """Drain all that the journal has of a type."""
+    drain, more = Drain(store, lake), True
+    while more:
+        with store.reader() as connection:
+            kinds = drained.kinds(connection).get(type_, [])
+        _, more = drain.drain(type_, kinds, store.version())
 
 
 def gathered(leaves: Iterable[Leaf], stamped: Stamped) -> pa.Table:
