@@ -271,7 +271,7 @@ def render_leaf(leaf: Leaf, terms: Terms) -> tuple[str, str]:
         case Linked(relationship, types, term):
             attribute, condition = render_leaf(term, terms)
             hint = ",".join(terms.compact(name) for name in types)
-            return f"{terms.compact(relationship)}{{{hint + ':' if hint else ''}{attribute}}}", condition
+            return f"{spelt(relationship, terms)}{{{hint + ':' if hint else ''}{attribute}}}", condition
         case Exists(path):
             return render_path(path, terms), ""
         case Compare(path, operator, value) if operator in ("~=", "!~="):
