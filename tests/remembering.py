@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from landbridge.api.ngsild.subscription_body import kept
 from landbridge.app.city import City, open_city
 from landbridge.governance.policy import Actor, Role
 from landbridge.history.drain import Drain
@@ -16,7 +17,7 @@ from landbridge.pool import delivery
 from landbridge.pool.cabinet import Cabinet
 from landbridge.pool.delivery import Lane, Notice, Outcome
 from landbridge.pool.frozen import freeze, room
-from landbridge.pool.subscription import INTEREST, SHELF, subscriptions_of
+from landbridge.pool.subscription import SHELF, subscriptions_of
 from landbridge.settings import Operator
 from landbridge.store.document import unfold
 
@@ -137,7 +138,8 @@ def fragment(city: City, attributes: dict[str, Any]) -> Any:
 
 def subscribe(city: City) -> None:
     """Somebody wants to know of the garden, and nobody matches what changes."""
-    body = {"entities": [{"type": "Garden", "id": ID}], INTEREST: [["Garden", ID, ""]]}
+    given = {"entities": [{"type": "Garden", "id": ID}], "notification": {"endpoint": {"uri": "http://127.0.0.1:9/"}}}
+    body = kept(given, {}, city.contexts.own, city.contexts, "", "urn:sub:1")
     subscriptions_of(city.pool).create(OPERATOR, "", "urn:sub:1", body)
 
 

@@ -29,7 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "landbridge.cli.notifications:notifications",
         "List the notifications that no receiver took, and send them again.",
     ),
+    "export": ("landbridge.cli.export:export", "Take entities, or their history, away as a table."),
     "token": ("landbridge.cli.token:token", "Create, list and revoke the tokens of people and programs."),
+    "erase": ("landbridge.cli.erase:erase", "Forget an entity, an attribute or a source for good."),
+    "backup": ("landbridge.cli.backup:backup", "Copy a city into a folder of backups, while it is served."),
+    "restore": ("landbridge.cli.restore:restore", "Bring a city back from a backup."),
     "completion": ("landbridge.cli.completion:completion", "Print the completion script of a shell."),
 }
 

@@ -7,7 +7,7 @@ Each step may be repeated, and whoever commits meanwhile is looked at again.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -76,6 +76,16 @@ class LakeErasure:
                         found.named |= rows_behind(naming_lines(part, naming))
         return found
 
+    def names(self) -> Iterator[tuple[str, str, str, str]]:
+        """Tenant, entity, attribute and source of all lines; each as often as files have it."""
+        columns = ("tenant", "entity", "attribute", "source")
+        for table in self.tables():
+            for file in table.snapshot().files:
+                for part in chunks(table, file.name, columns):
+                    texts = part.select(columns).unify_dictionaries()
+                    for line in texts.group_by(columns).aggregate([]).to_pylist():
+                        yield line["tenant"], line["entity"], line["attribute"], line["source"]
+
     # -- erasing
 
     def erase(self, subject: Subject, naming: Naming) -> Mapping[str, int]:
@@ -139,7 +149,7 @@ class LakeErasure:
         return count
 
 
-def chunks(table: LakeTable, name: str) -> Iterator[pa.Table]:
+def chunks(table: LakeTable, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """A file's lines, a bounded number at a time, texts as dictionaries."""
     place = table.lake.place
     name = f"{table.folder}/{name}"
@@ -147,7 +157,7 @@ def chunks(table: LakeTable, name: str) -> Iterator[pa.Table]:
         file = pq.ParquetFile(opened, read_dictionary=list(WORDS))
         held: list[pa.RecordBatch] = []
         count = 0
-        for batch in file.iter_batches(batch_size=131_072):
+        for batch in file.iter_batches(batch_size=131_072, columns=columns):
             held.append(batch)
             count += batch.num_rows
             if count >= CHUNK:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from landbridge.errors import Exists, Failed, Invalid
+from landbridge.errors import Exists, Failed, Invalid, Missing
 from landbridge.governance.policy import Actor
 from landbridge.model.claim import Claims
 from landbridge.model.erasure import Naming, Subject
@@ -188,6 +188,22 @@ class Eraser:
 
         self.store.write(job, tenant=order.subject.tenant, actor=order.by)
         return work
+
+    def allow(self, name: str) -> int:
+        """Let come back what an erasure keeps out; how many hashes that were. Raises Missing where there are none."""
+
+        def job(transaction: SqliteTransaction) -> int:
+            count = kept.lift(transaction, name)
+            if not count:
+                raise Missing(
+                    "No erasure of this name keeps anything out.", where=name, hint="List them: landbridge erase --list"
+                )
+            kept.grow(transaction)
+            line = (transaction.recorded, self.actor.name, "", "allow again what was erased", name, "done", "", "")
+            ledger.add_audit(transaction.connection, [line])
+            return count
+
+        return self.store.write(job, actor=self.actor.name)
 
     # -- step by step
 

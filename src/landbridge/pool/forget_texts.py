@@ -18,7 +18,6 @@ from landbridge.store.transaction import SqliteTransaction
 
 FREE = ("reason", "notes", "expectations")  # members of a run's record that people read
 NAMED: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (  # table, its key, columns that may name anything
-    ("shelf", ("shelf", "tenant", "id"), ("body",)),
     ("shelf_gone", ("shelf", "tenant", "id"), ("id",)),
     ("interest", ("tenant", "type", "id", "attribute"), ("id",)),
     ("delivered", ("shelf", "tenant", "subscription"), ("body",)),
@@ -34,8 +33,11 @@ def forget(store: SqliteStore, subject: Subject, naming: Naming, mark: str) -> d
     """Forget a subject in all texts."""
     texts = Texts(subject, naming, mark)
     counts: dict[str, int] = {}
-    for job in (texts.changes, texts.deliveries, texts.outbox, texts.maps, texts.runs, texts.names, texts.of_source):
-        for what, number in store.tend(job).items():
+    jobs = (texts.changes, texts.deliveries, texts.outbox, texts.maps, texts.runs, texts.names, texts.of_source)
+    done = [store.tend(job) for job in jobs]
+    done.append(store.write(texts.shelves, tenant=subject.tenant, actor="erasure"))  # at a time of its own
+    for found in done:
+        for what, number in found.items():
             counts[what] = counts.get(what, 0) + number
     return counts
 
@@ -190,10 +192,27 @@ class Texts:
                 lambda *texts, clean=clean: [text and clean(text) for text in texts],
             )  # fmt: skip
             counts["records that named it"] = counts.get("records that named it", 0) + count
-        if self.needles:
-            for (name,) in list(transaction.connection.execute("SELECT shelf FROM shelf_version")):
-                shelf.grow(transaction, name)
         return counts
+
+    def shelves(self, transaction: SqliteTransaction) -> dict[str, int]:
+        """Documents that clients left: they count as changed, so that whoever has them in memory reads them again."""
+        changed: set[tuple[str, str, str]] = set()
+
+        def renamed(name: str, tenant: str, id_: str, body: str) -> tuple[str, str, str, str]:
+            clean = self.naming.named(body)
+            if clean != body:
+                changed.add((name, tenant, id_))
+            return name, tenant, id_, clean
+
+        key = ("shelf", "tenant", "id")
+        wipe.rewrite(transaction, "shelf", key, (*key, "body"), self.needles, renamed)
+        for place in changed:
+            transaction.connection.execute(
+                "UPDATE shelf SET modified=? WHERE shelf=? AND tenant=? AND id=?", (transaction.recorded, *place)
+            )
+        for name in {name for name, _, _ in changed}:
+            shelf.grow(transaction, name)
+        return {"clients' documents that named it": len(changed)}
 
     # -- records
 

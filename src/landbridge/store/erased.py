@@ -53,6 +53,12 @@ def add(transaction: SqliteTransaction, some: list[Entry]) -> None:
     )
 
 
+def lift(transaction: SqliteTransaction, certificate: str) -> int:
+    """Let come back what an erasure keeps out; how many entries it had."""
+    transaction.connection.execute("DELETE FROM erased WHERE certificate=?", (certificate,))
+    return transaction.connection.changes()
+
+
 def under_way(connection: apsw.Connection) -> list[UnderWay]:
     return [UnderWay(*row) for row in connection.execute("SELECT certificate, step, body FROM erasure")]
 
