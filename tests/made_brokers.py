@@ -46,7 +46,7 @@ class Broker:
     """A Landbridge that is asked over HTTP."""
 
     def __init__(self, folder: Path, name: str, authorities: Path | None = None) -> None:
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         self.pool = Pool(open_store(folder / name / "pool.db"))
         self.egress = Egress(read_allowed(("127.0.0.0/8",)), authorities=authorities)
         self.contexts = Contexts()

@@ -18,15 +18,14 @@ import orjson
 from landbridge.errors import LandbridgeError, TooMuch
 from landbridge.federation.call import Sent
 from landbridge.federation.offer import Offer
+from landbridge.federation.standing import Standings
 from landbridge.governance.egress import Egress
-from landbridge.model.instant import format_instant
 
 THREADS = 64  # requests to sources at once
 WAITING = 8  # clients' requests that wait for sources at once; more of them would keep others from being answered
 PATIENCE = 2.0  # seconds that another one waits for its turn
 LARGEST = 16 * 1024 * 1024  # bytes of an answer
 KEPT_ANSWERS, KEPT_BYTES = 1000, 64 * 1024 * 1024
-MOST_STATES = 20_000
 NOT_NOW, WRONG, SAID_NO = 199, 111, 299  # the warnings of table 6.3.17-1
 
 
@@ -46,53 +45,22 @@ class Reply:
         return 200 <= self.status < 300 and not self.code
 
 
-@dataclass
-class State:
-    """How a source fares. Times: `until` on the monotonic clock, the others in microseconds since 1970."""
-
-    until: float = 0.0
-    sent: int = 0
-    failed: int = 0
-    last_success: int | None = None
-    last_failure: int | None = None
-
-
 class Lines:
     """Requests to sources, from any thread."""
 
-    def __init__(self, egress: Egress) -> None:
+    def __init__(self, egress: Egress, standings: Standings) -> None:
         self.egress = egress
+        self.standings = standings
         self.lock = threading.Lock()
         self.threads: ThreadPoolExecutor | None = None
         self.turns = threading.BoundedSemaphore(WAITING)
-        self.states: dict[tuple[str, str], State] = {}
         self.kept: OrderedDict[tuple[object, ...], tuple[float, int, Reply]] = OrderedDict()
         self.size = 0
 
     def close(self) -> None:
         if self.threads is not None:
             self.threads.shutdown(wait=False, cancel_futures=True)
-
-    def state(self, offer: Offer) -> State:
-        with self.lock:
-            while len(self.states) >= MOST_STATES:  # of registrations that are long gone
-                self.states.pop(next(iter(self.states)))
-            return self.states.setdefault((offer.tenant, offer.id), State())
-
-    def standing(self, tenant: str, id_: str) -> dict[str, Any]:
-        """How a source has fared since the process began, as members of its registration (5.2.9)."""
-        with self.lock:
-            state = self.states.get((tenant, id_))
-        if state is None or not state.sent:
-            return {}
-        failing = (state.last_failure or 0) > (state.last_success or 0)
-        told: dict[str, Any] = {"status": "failed" if failing else "ok", "timesSent": state.sent}
-        if state.failed:
-            told["timesFailed"] = state.failed
-        for name, moment in (("lastSuccess", state.last_success), ("lastFailure", state.last_failure)):
-            if moment is not None:
-                told[name] = format_instant(moment)
-        return told
+        self.standings.close()
 
     def gather(self, requests: Sequence[tuple[Offer, Sent]]) -> list[Reply]:
         """Ask all at once, and wait for each no longer than its own time. In the order of the requests."""
@@ -109,9 +77,8 @@ class Lines:
 
     def ask(self, offer: Offer, request: Sent) -> "Future[Reply]":
         """Ask one source; the answer comes later, or is there already."""
-        state = self.state(offer)
         found = self.remembered(offer, request)
-        if found is None and state.until > time.monotonic():
+        if found is None and self.standings.of(offer.tenant, offer.id).until > time.monotonic():
             found = Reply(offer, 0, code=NOT_NOW, text=f"{offer.id} failed a moment ago and is left alone for a while.")
         if found is not None:
             done: Future[Reply] = Future()
@@ -120,19 +87,11 @@ class Lines:
         with self.lock:
             if self.threads is None:
                 self.threads = ThreadPoolExecutor(THREADS, "source")
-        return self.threads.submit(self.call, offer, request, state)
+        return self.threads.submit(self.call, offer, request)
 
-    def call(self, offer: Offer, request: Sent, state: State) -> Reply:
+    def call(self, offer: Offer, request: Sent) -> Reply:
         reply = self.called(offer, request)
-        now = time.time_ns() // 1000
-        failed = reply.code != 0 or reply.status >= 500
-        with self.lock:
-            state.sent += 1
-            if failed:
-                state.failed, state.last_failure = state.failed + 1, now
-                state.until = time.monotonic() + offer.cooldown
-            else:
-                state.last_success, state.until = now, 0.0
+        self.standings.heard(offer.tenant, offer.id, reply.code != 0 or reply.status >= 500, offer.cooldown)
         if reply.fine and offer.cache and request.method == "GET":
             self.remember(offer, request, reply)
         return reply

@@ -9,6 +9,7 @@ from landbridge.federation.line import Lines
 from landbridge.federation.reached import Reached
 from landbridge.federation.registry import Registry
 from landbridge.federation.snapshot import Snapshots
+from landbridge.federation.standing import Standings
 from landbridge.federation.trip import Trip
 from landbridge.governance.egress import Egress
 from landbridge.model.answer import Page
@@ -28,8 +29,9 @@ class Reach:
         self.pool = pool
         self.egress = egress or Egress()
         self.contexts = contexts or Contexts()
-        self.registry = Registry(pool, self.egress.check)
-        self.lines = Lines(self.egress)
+        self.standings = Standings(pool)
+        self.registry = Registry(pool, self.egress.check, self.standings.forget)
+        self.lines = Lines(self.egress, self.standings)
         self.own_alias: str | None = None
         self.snapshots = Snapshots(pool, self.find, self.post)
 

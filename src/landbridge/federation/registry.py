@@ -50,10 +50,11 @@ class Sought:
 
 
 class Registry:
-    """The registrations over one pool. `check_address` judges an endpoint; `told` hears of each change."""
+    """The registrations over one pool. `check_address` judges an endpoint; `forget` begins anew with a source."""
 
-    def __init__(self, pool: Pool, check_address: Callable[[str], None]) -> None:
+    def __init__(self, pool: Pool, check_address: Callable[[str], None], forget: Callable[[str, str], None]) -> None:
         self.pool = pool
+        self.forget = forget
         self.cabinet = Cabinet(pool, SHELF, "context source registrations")
         self.check_address = check_address
         self.registers: Mapping[str, Register] = {}
@@ -67,6 +68,7 @@ class Registry:
         body = parse_registration(given, terms, self.pool.store.clock())
         offer = self.examined(actor, tenant, id_, body)
         self.cabinet.create(actor, tenant, id_, body, lambda others: check_others(offer, map(offer_from, others)))
+        self.forget(tenant, id_)  # what an earlier one with this id may have left
 
     def update(self, actor: Actor, tenant: str, id_: str, given: Mapping[str, Any], terms: Terms) -> None:
         """Change members of a registration. Raises InvalidEntity, Missing, Conflicting (NGSI-LD 5.9.3)."""
@@ -96,6 +98,7 @@ class Registry:
     def delete(self, actor: Actor, tenant: str, id_: str) -> None:
         """Forget a registration. Raises Missing (NGSI-LD 5.9.4)."""
         self.cabinet.remove(actor, tenant, id_)
+        self.forget(tenant, id_)
 
     # -- looking
 

@@ -168,6 +168,15 @@ def clear(transaction: SqliteTransaction, lane: Lane) -> None:
         )
 
 
+def begin_anew(store: SqliteStore, lane: Lane) -> None:
+    """Forget how a lane's deliveries went."""
+
+    def job(transaction: SqliteTransaction) -> None:
+        clear(transaction, lane)
+
+    store.tend(job)
+
+
 def lanes(store: SqliteStore) -> list[Lane]:
     """The lanes in which something is kept, each found by one look."""
     found: list[Lane] = []

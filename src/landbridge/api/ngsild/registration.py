@@ -98,7 +98,7 @@ class Registrations:
         self.pool = pool
         self.contexts = contexts
         self.registry = reach.registry
-        self.standing = reach.lines.standing
+        self.standing = reach.standings.members
 
     def served(self) -> tuple[Served, ...]:
         return (
