@@ -54,9 +54,20 @@ def bench() -> bool:
 
 
 def crash() -> bool:
-    """Many rounds of kills; what they said is kept."""
-    rounds = os.environ.get("LANDBRIDGE_ROUNDS", "50")
-    return kept("crash", "tests/crash", "-v", "--durations=3", environment={"LANDBRIDGE_ROUNDS": rounds})
+    """Many rounds of kills, 50 where LANDBRIDGE_ROUNDS says nothing else; what they said is kept, file by file.
+
+    CRASH names the files of tests/crash to run, without `test_` and `.py`: CRASH=killed_notifications.
+    """
+    rounds, chosen = os.environ.get("LANDBRIDGE_ROUNDS", "50"), os.environ.get("CRASH", "").split()
+    files = sorted((ROOT / "tests" / "crash").glob("test_*.py"))
+    passed = [
+        kept(
+            "crash", f"tests/crash/{file.name}", "-v", "-s", "--durations=3", environment={"LANDBRIDGE_ROUNDS": rounds}
+        )
+        for file in files
+        if not chosen or file.stem.removeprefix("test_") in chosen
+    ]
+    return bool(passed) and all(passed)
 
 
 def fuzz() -> bool:
@@ -77,7 +88,7 @@ def fuzz() -> bool:
 
 
 def kept(name: str, *arguments: str, environment: dict[str, str] | None = None) -> bool:
-    """Run tests, show what they say, and keep its end in docs/measured."""
+    """Run tests, show what they say, and keep its end in docs/measured, in the part that the first argument names."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *arguments]
     said: list[str] = []
     with subprocess.Popen(
@@ -90,15 +101,23 @@ def kept(name: str, *arguments: str, environment: dict[str, str] | None = None) 
     words = ("pytest", *arguments)
     set_by = "".join(f"{key}={value} " for key, value in (environment or {}).items())
     today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
-    page = [
-        f"# The last `make {name}`\n\n",
+    part = [
         f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}: `{set_by}{' '.join(words)}`\n\n",
         "```text\n",
         *(line.replace(f"{ROOT}/", "").replace(str(ROOT), ".") for line in said[-LINES:]),
         "```\n",
     ]
-    (ROOT / "docs" / "measured" / f"{name}.md").write_text("".join(page))
+    keep(name, Path(arguments[0]).name, "".join(part))
     return process.returncode == 0
+
+
+def keep(name: str, title: str, text: str) -> None:
+    """Put a part into a page of docs/measured, in place of the one with its title."""
+    page = ROOT / "docs" / "measured" / f"{name}.md"
+    before = page.read_text().split("\n## ")[1:] if page.exists() else []
+    parts = dict(part.split("\n", 1) for part in before) | {title: f"\n{text}"}
+    shown = (f"## {title}\n\n{parts[title].strip()}\n" for title in sorted(parts))
+    page.write_text(f"# The last `make {name}`\n\n" + "\n".join(shown))
 
 
 CHECKS: dict[str, tuple[str, Callable[[], bool]]] = {

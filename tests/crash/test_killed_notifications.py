@@ -97,6 +97,11 @@ def test_no_notification_is_lost_by_a_kill_and_none_doubled_but_those_under_way(
                 if process.poll() is None:
                     kill(process)
     judge(sink, kills)
+    taken = [got.body["id"] + got.path for got in sink.got if got.status == 200]
+    print(
+        f"\n{len(kills)} kills; {len(load.acknowledged)} writes acknowledged, {len(set(taken))} notifications taken,"
+        f" {len(taken) - len(set(taken))} of them twice, {len(missing(load, sink))} lost"
+    )
 
 
 def prepare(base: str, sink: Receiver) -> None:
