@@ -229,8 +229,11 @@ def test_forwards_all_end_where_the_shortest_ends() -> None:
         lamp(power=[number(second, 1) for second in (0, 5, 9)]),
     )
     one.cut, other.cut = (START, START + 2 * SECOND), (START, START + 9 * SECOND)
-    assert cut([one, other], asked()) == (START, START + 2 * SECOND)
+    late = lamp(power=[number(30, 1)])
+    assert cut([late, one, other], asked()) == (START, START + 2 * SECOND)
     assert seconds(one) == [0, 1, 2] and seconds(other) == [0]
+    assert shown(late)["power"] == []
+    assert shown(late, options="temporalValues")["power"] == {"type": "Property", "values": []}
 
 
 def test_backwards_all_begin_where_the_shortest_begins() -> None:

@@ -193,25 +193,34 @@ def is_chosen(line: Line, asked: TemporalQuery) -> bool:
 def fill(evolution: Evolution, chosen: Sequence[Line], asked: TemporalQuery, lines: Sequence[Line]) -> None:
     """Give an evolution the instances that one page holds."""
     property_ = property_of(asked)
-    series: Series = {}
-    for line in chosen:
-        series.setdefault((line.attribute, line.dataset), []).append(line)
-    for key, found in series.items():
-        found.sort(key=lambda line: line.rank(property_))
-        if asked.last is not None:
-            found = found[-asked.last :]
-        series[key] = [line for line in found if on_page(line.rank(property_)[0], asked)]
+    series = series_of(chosen, asked, property_)
     evolution.cut = cut(series, asked, property_)
-    kinds: dict[str, str] = {}
     by_name: dict[str, list[Line]] = {}
     for (attribute, _), found in sorted(series.items(), key=lambda item: (item[0][0], item[0][1] or "")):
-        if found:
+        if found or evolution.cut is not None:  # what another page has of it is known to be there
             by_name.setdefault(attribute, []).extend(found)
     for attribute, found in by_name.items():
         found.sort(key=lambda line: line.rank(property_))
-        if any(line.said is None for line in found) and attribute not in kinds:
-            kinds[attribute] = kind_in(line for line in lines if line.attribute == attribute)
-        evolution.attrs[attribute] = [line.moment(kinds.get(attribute, "Property")) for line in found]
+        kind = "Property"
+        if not found or any(line.said is None for line in found):
+            kind = kind_in(line for line in lines if line.attribute == attribute)
+        if not found:
+            evolution.kinds[attribute] = kind
+        evolution.attrs[attribute] = [line.moment(kind) for line in found]
+
+
+def series_of(chosen: Sequence[Line], asked: TemporalQuery, property_: TimeProperty) -> Series:
+    """The instances by attribute and datasetId; of each attribute no more than so many, the newest (5.7.3.4, lastN)."""
+    by_name: dict[str, list[Line]] = {}
+    for line in chosen:
+        by_name.setdefault(line.attribute, []).append(line)
+    series: Series = {}
+    for found in by_name.values():
+        found.sort(key=lambda line: line.rank(property_))
+        for line in found if asked.last is None else found[-asked.last :]:
+            if on_page(line.rank(property_)[0], asked):
+                series.setdefault((line.attribute, line.dataset), []).append(line)
+    return series
 
 
 def on_page(time: int, asked: TemporalQuery) -> bool:

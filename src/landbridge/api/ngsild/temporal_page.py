@@ -14,23 +14,28 @@ Range = tuple[int, int]
 
 
 def cut(evolutions: Sequence[Evolution], asked: TemporalQuery) -> Range | None:
-    """Let all evolutions of a page end where the shortest one does; the times that it holds. None: it holds all."""
+    """Let all evolutions of a page end where the shortest one does; the times that it holds. None: it holds all.
+
+    An attribute of which nothing is left stays, without instances: other pages have some.
+    """
     ranges = [one.cut for one in evolutions if one.cut is not None]
     if not ranges:
         return None
-    backwards = asked.last is not None
-    bound = max(first for first, _ in ranges) if backwards else min(last for _, last in ranges)
+    bound = max(first for first, _ in ranges) if asked.last is not None else min(last for _, last in ranges)
     for evolution in evolutions:
-        for name, moments in list(evolution.attrs.items()):
-            kept = [
-                one for one in moments if (time_in(one, asked) >= bound) is backwards or time_in(one, asked) == bound
-            ]
-            if kept:
-                evolution.attrs[name] = kept
-            else:
-                del evolution.attrs[name]
+        for name, moments in evolution.attrs.items():
+            kept = within(moments, bound, asked)
+            if moments and not kept:
+                evolution.kinds[name] = moments[0].kind
+            evolution.attrs[name] = kept
     times = [time_in(moment, asked) for moment in all_of(evolutions)]
     return (min(times), max(times)) if times else (bound, bound)
+
+
+def within(moments: Sequence[Moment], bound: int, asked: TemporalQuery) -> list[Moment]:
+    if asked.last is not None:
+        return [one for one in moments if time_in(one, asked) >= bound]
+    return [one for one in moments if time_in(one, asked) <= bound]
 
 
 def all_of(evolutions: Sequence[Evolution]) -> Iterator[Moment]:

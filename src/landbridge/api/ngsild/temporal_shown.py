@@ -54,14 +54,15 @@ def times(evolution: Evolution) -> dict[str, str]:
 
 
 def series(evolution: Evolution, wanted: TemporalWanted) -> dict[str, Any]:
-    """Each attribute that is shown and has instances."""
+    """Each attribute that is shown and has instances, be it on another page."""
     how = wanted.entity.rendering
     found = {}
     for name, moments in evolution.attrs.items():
         kept = [moment for moment in moments if is_wanted(moment, how)]
-        if kept and how.shows(name):
+        if how.shows(name) and (kept or not moments):
             simple = wanted.form == "temporalValues"
-            shown = pairs(kept, how, wanted.property) if simple else [instance(one, how) for one in kept]
+            kind = evolution.kinds.get(name, "Property")
+            shown = pairs(kept, how, wanted.property, kind) if simple else [instance(one, how) for one in kept]
             found[how.terms.compact(name)] = shown
     return found
 
@@ -101,8 +102,13 @@ def null_of(kind: str) -> Any:
 # -- simplified
 
 
-def pairs(moments: Moments, how: Rendering, property_: TimeProperty) -> Any:
-    """An attribute as pairs of values and times; several kinds or datasetIds as a list of such."""
+def pairs(moments: Moments, how: Rendering, property_: TimeProperty, otherwise: str) -> Any:
+    """An attribute as pairs of values and times; several kinds or datasetIds as a list of such.
+
+    `otherwise`: its kind where it has no instances here.
+    """
+    if not moments:
+        return {"type": otherwise, SIMPLIFIED[otherwise][0]: []}
     groups: dict[tuple[str | None, str], list[list[Any]]] = {}
     for moment in moments:
         kind = kind_of(moment, how)
