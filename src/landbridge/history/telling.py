@@ -138,17 +138,20 @@ def types_told(lines: Iterable[Line], subject: Subject) -> tuple[str, ...]:
 # -- the evolution
 
 
-def tell(subject: Subject, lines: Sequence[Line], asked: TemporalQuery, trial: Trial) -> Evolution | None:
-    """An entity's evolution of all its lines that may matter; None where it is not what is asked for."""
+def tell(subject: Subject, lines: Sequence[Line], asked: TemporalQuery, trial: Trial | None) -> Evolution | None:
+    """An entity's evolution of all its lines that may matter; None where it is not what is asked for.
+
+    `trial` None: it is known that the entity meets the query's conditions.
+    """
     counts = standing(lines, asked.as_of)
     changes = scopes_told(counts)
     there = [line for line in counts if line.attribute != ENTITY and within(line, asked.span)]
     query = asked.query
-    if query.scope is not None:
+    if query.scope is not None and trial is not None:
         held = stretches(changes, subject, trial)
         if held is not None:
             there = [line for line in there if any(since <= line.time < until for since, until in held)]
-    if not meets(subject, there, query, trial):
+    if trial is not None and not meets(subject, there, query, trial):
         return None
     evolution = begun(subject, counts, asked)
     evolution.scopes = scopes_within(changes, asked.span)

@@ -46,11 +46,15 @@ class Period:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """What to make of each series: these methods over periods that begin at the span's start. `zone` is IANA's name."""
+    """What to make of each series: these methods over periods that begin at the span's start. `zone` is IANA's name.
+
+    `together`: of all entities together, as one evolution without an id.
+    """
 
     methods: tuple[Method, ...]
     period: Period = field(default_factory=Period)
     zone: str = "UTC"
+    together: bool = False
 
 
 @dataclass(frozen=True)

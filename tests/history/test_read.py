@@ -1,4 +1,4 @@
-"""Questions to history that the store alone answers: what stands, which stretch, which page, which entities."""
+"""Questions to history: what stands, which stretch, which page, which entities; wherever the lines lie meanwhile."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,24 @@ import pytest
 
 from landbridge.errors import InvalidQuery, Missing
 from landbridge.governance.policy import Actor, Role
+from landbridge.history.drain import Drain
+from landbridge.history.lake import Lake
+from landbridge.history.read import Question, Reader
+from landbridge.history.trim import Window, trim
 from landbridge.model.chapter import parse_temporal
 from landbridge.model.instant import parse_instant
 from landbridge.model.parser import parse_entity, parse_fragment
 from landbridge.model.query import Compare, Has, Order, Query, Scope
 from landbridge.model.query import Path as At
-from landbridge.model.temporal import Aggregate, Evolution, Moment, Period, Span, TemporalQuery
+from landbridge.model.temporal import (
+    Aggregate,
+    Evolution,
+    Evolutions,
+    Moment,
+    Period,
+    Span,
+    TemporalQuery,
+)
 from landbridge.model.terms import Contexts
 from landbridge.pool.pool import Pool
 from landbridge.store.sqlite import open_store
@@ -33,9 +45,43 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[Pool]:
+class Draining(Reader):
+    """Drains before each question, and trims the store, so that all is read from the lake."""
+
+    def drain(self) -> None:
+        assert self.lake is not None
+        drain = Drain(self.store, self.lake)
+        while (done := drain.step()).more or done.count:
+            assert not done.troubles
+        trim(self.store, Window(0, 0))
+
+    def evolution(self, id_: str, asked: TemporalQuery) -> Evolution:
+        self.drain()
+        return super().evolution(id_, asked)
+
+    def evolutions(self, asked: TemporalQuery) -> Evolutions:
+        self.drain()
+        return super().evolutions(asked)
+
+
+class Sifting(Draining):
+    """Finds entities and sums at once, as among many."""
+
+    def evolutions(self, asked: TemporalQuery) -> Evolutions:
+        self.drain()
+        with self.store.reader() as connection:
+            question = Question(self, connection, asked)
+            question.sift()
+            return question.page()
+
+
+@pytest.fixture(params=["recent", "waiting", "drained", "sifted"])
+def pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pool]:
     pool = Pool(open_store(tmp_path / "pool.db", Clock()))
+    lake = Lake(str(tmp_path / "history"))
+    readers = {"waiting": Reader, "drained": Draining, "sifted": Sifting}
+    if request.param in readers:
+        pool.history = readers[request.param](pool.store, lake)
     yield pool
     pool.close()
 
