@@ -4,8 +4,8 @@ An id that only history knows has a key of its type's kind and no state. What is
 journal, hidden by the line that changes it or takes it away (see `store.contract.Entry`). NGSI-LD 5.6.11 to 5.6.16.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -26,6 +26,7 @@ from landbridge.store.past import Keys
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
 
+PAGE = 10_000  # instances that are read at once
 Attributes = Mapping[str, Sequence[Instance]]
 #: attribute, datasetId, observed, operation, instance as JSON, and the line whose place it takes
 Line = tuple[str, str | None, int | None, str, str | None, tuple[int, int] | None]
@@ -198,11 +199,6 @@ def glance(tenant: str, id_: str) -> TemporalQuery:
     return TemporalQuery(Query(tenant, ids=(id_,)), last=1, most=1)
 
 
-def latest(tenant: str, id_: str, attribute: str) -> TemporalQuery:
-    """The question for the newest instances of an attribute."""
-    return TemporalQuery(Query(tenant, ids=(id_,)), attributes=(attribute,), last=1)
-
-
 def moment_in(evolution: Evolution, attribute: str, instance: tuple[int, int]) -> Moment:
     """The instance of this name. Raises Missing."""
     name = instance_id(*instance)
@@ -212,14 +208,38 @@ def moment_in(evolution: Evolution, attribute: str, instance: tuple[int, int]) -
     return found
 
 
-def datasets_in(evolution: Evolution, attribute: str, dataset: str | None, everything: bool) -> list[str | None]:
-    """Which of an attribute's datasetIds are meant. Raises Missing where there is none."""
-    there = dict.fromkeys(one.dataset for one in evolution.attrs.get(attribute, ()))
-    found = list(there) if everything else [dataset] if dataset in there else []
+def datasets_meant(
+    read: Callable[[TemporalQuery], Evolution],
+    tenant: str,
+    id_: str,
+    attribute: str,
+    dataset: str | None,
+    everything: bool,
+) -> list[str | None]:
+    """Which of an attribute's datasetIds are meant; `read` tells its evolution. Raises Missing where there is none."""
+    query = Query(tenant, ids=(id_,))
+    if everything:
+        found = list(datasets_in(read, TemporalQuery(query, attributes=(attribute,), most=PAGE), attribute))
+    else:
+        asked = TemporalQuery(query, attributes=(attribute,), datasets=(dataset or "",), last=1, most=1)
+        found = [dataset] if read(asked).attrs.get(attribute) else []
     if not found:
         what = f"'{attribute}'" + (f" with datasetId {dataset}" if dataset else "")
-        raise Missing(f"The evolution has no attribute {what}.", where=evolution.id)
+        raise Missing(f"The evolution has no attribute {what}.", where=id_)
     return found
+
+
+def datasets_in(
+    read: Callable[[TemporalQuery], Evolution], asked: TemporalQuery, attribute: str
+) -> dict[str | None, None]:
+    """The datasetIds that an attribute's instances have, read page by page."""
+    found: dict[str | None, None] = {}
+    while True:
+        evolution = read(asked)
+        found |= dict.fromkeys(one.dataset for one in evolution.attrs.get(attribute, ()))
+        if evolution.cut is None:
+            return found
+        asked = replace(asked, since=evolution.cut[1] + 1)
 
 
 def missing(id_: str) -> Missing:

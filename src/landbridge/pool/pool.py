@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -412,8 +413,8 @@ class Pool:
     ) -> Chronicled:
         """Take the evolution of an attribute away: of one datasetId, or all of it. Raises Missing, Refused."""
         with self.asked(actor, "write", "delete history", id):
-            there = self.evolution(actor, id, chronicle.latest(tenant, id, attribute))
-            datasets = chronicle.datasets_in(there, attribute, dataset_id, all)
+            read = partial(self.evolution, actor, id)
+            datasets = chronicle.datasets_meant(read, tenant, id, attribute, dataset_id, all)
             return chronicle.clear_series(self.store, actor, tenant, id, attribute, datasets)
 
     def change_instance(
