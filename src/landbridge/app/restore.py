@@ -268,7 +268,9 @@ def refuse_served(folder: Path) -> None:
     connection = connect(str(store))
     try:
         connection.set_busy_timeout(1_000)
-        connection.execute("PRAGMA journal_mode=DELETE")  # only who is alone can leave the log; whoever opens it returns
+        connection.execute(
+            "PRAGMA journal_mode=DELETE"
+        )  # only who is alone may; the next to open it returns to its log
     except (apsw.BusyError, apsw.LockedError):
         raise Failed("The city is open in another process.", where=str(folder), hint="End `serve` first.") from None
     except apsw.Error:

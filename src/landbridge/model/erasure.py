@@ -14,7 +14,7 @@ from landbridge.errors import Invalid
 MARK = "urn:landbridge:erased:"  # followed by the subject's hash: what stands where others named it
 GONE = "…"  # what stands for a telling value in a text
 BEFORE = r"(?<![A-Za-z0-9_~%:/#@&=+$*.-])"
-AFTER = r"(?![A-Za-z0-9_~%:/#@&=+$*-]|\.[A-Za-z0-9])"
+AFTER = r"(?![A-Za-z0-9_~%/#@&=+$*-]|[.:][A-Za-z0-9])"
 FEWEST = 5  # characters of a text that tells something wherever it stands; a shorter one only in quotes
 
 

@@ -268,7 +268,7 @@ class Eraser:
 
     def settle(self, work: Work) -> Forgot:
         """Find the disagreements anew that were about what is gone."""
-        disagree.heal(self.store, self.claims, self.actor)
+        disagree.heal(self.store, self.claims, self.actor, lake=self.history.lake if self.history else None)
         return {}
 
     def finish(self, certificate: Certificate) -> Certificate:

@@ -4,7 +4,7 @@ Nothing of it is news: no subscriber is told, and no line of the journal records
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import orjson
 from landbridge.model.claim import Claims
 from landbridge.model.entity import Instances, instance_of
 from landbridge.model.erasure import Naming, Subject
-from landbridge.pool.disagree import Touched
+from landbridge.pool.disagree import Touched, named
 from landbridge.pool.pin import without_pin
 from landbridge.pool.row import row_of
 from landbridge.pool.survey import Survey, covers
@@ -72,13 +72,13 @@ def parts(store: SqliteStore, subject: Subject, needles: list[str]) -> Iterator[
             yield keys[at : at + PART]
 
 
-def each(store: SqliteStore, subject: Subject, named: Any, needles: list[str]) -> Iterator[int]:
+def each(store: SqliteStore, subject: Subject, renamed: Callable[[str], str], needles: list[str]) -> Iterator[int]:
     """Put marks in place of names in other entities; how many changed, part by part."""
 
     def job(transaction: SqliteTransaction, part: list[int]) -> int:
         count = 0
         for stored in list(transaction.load(part)):
-            text = named(stored.doc)
+            text = renamed(stored.doc)
             if text != stored.doc:
                 save(transaction, stored, unfold(text))
                 count += 1
@@ -90,11 +90,16 @@ def each(store: SqliteStore, subject: Subject, named: Any, needles: list[str]) -
 
 def save(transaction: SqliteTransaction, stored: Stored, document: dict[str, Any]) -> None:
     """Write an entity's document anew. Its version is this commit's, so that nothing rendered of it before is used."""
-    tenant = transaction.connection.execute("SELECT tenant FROM kind WHERE num=?", (stored.key >> KIND_BITS,)).get
+    tenant = tenant_of(transaction, stored.key)
     kinds = [transaction.kind(tenant, type_) for type_ in document["type"]]
     version = max(transaction.number, stored.version) + 1
     row = row_of(stored.key, document, kinds, stored.created, max(transaction.recorded, stored.modified), version)
     wipe.write_row(transaction, row)
+
+
+def tenant_of(transaction: SqliteTransaction, key: int) -> str:
+    """The tenant of a key, or a snapshot's room."""
+    return str(transaction.connection.execute("SELECT tenant FROM kind WHERE num=?", (key >> KIND_BITS,)).get)
 
 
 def held_keys(connection: apsw.Connection, tenant: str) -> frozenset[int]:
@@ -122,18 +127,19 @@ class Forgetting:
         touched = Touched()
         for stored in rows:
             document = unfold(stored.doc)
-            names = [name for name in list(document["attrs"]) if self.take_from(transaction, document, name)]
+            tenant = tenant_of(transaction, stored.key)
+            names = [n for n in list(document["attrs"]) if self.take_from(transaction, tenant, document, n)]
             if not names:
                 continue
-            for name in names:
-                touched.add("", stored.key >> KIND_BITS, (name,), [stored.key])
+            for name in names if tenant == self.subject.tenant else ():  # a snapshot has no disagreements
+                touched.add(named("", 0), stored.key >> KIND_BITS, (name,), [stored.key])
             if document["attrs"] or self.subject.source is None:
                 save(transaction, stored, document)
             else:
                 self.drop(transaction, stored)
         touched.mark(transaction)
 
-    def take_from(self, transaction: SqliteTransaction, document: dict[str, Any], name: str) -> bool:
+    def take_from(self, transaction: SqliteTransaction, tenant: str, document: dict[str, Any], name: str) -> bool:
         """Take what is meant out of an attribute; whether there was anything."""
         before: Instances = document["attrs"][name]
         left = [one for one in before if not covers(self.subject, name, one)]
@@ -142,11 +148,7 @@ class Forgetting:
         self.counts["values"] += len(before) - len(left)
         default = instance_of(before, None)
         if left and default is not None and default not in left:
-            kind = transaction.connection.execute(
-                "SELECT k.tenant FROM name n JOIN kind k ON k.num = n.key >> ?1 WHERE n.id=?2",
-                (KIND_BITS, document["id"]),
-            ).get
-            rivals = self.claims.rivals(kind or "", document["type"], name)
+            rivals = self.claims.rivals(tenant, document["type"], name)
             rule = self.claims.rule(document["type"], name)
             left = without_pin([default, *left], self.claims, rivals, rule, transaction.recorded)
         if left:
@@ -158,7 +160,7 @@ class Forgetting:
     def drop(self, transaction: SqliteTransaction, stored: Stored) -> None:
         """Let an entity go; where others said something of it before, the past knows its key."""
         connection = transaction.connection
-        tenant = connection.execute("SELECT tenant FROM kind WHERE num=?", (stored.key >> KIND_BITS,)).get
+        tenant = tenant_of(transaction, stored.key)
         line = connection.execute("SELECT 1 FROM journal WHERE key=? LIMIT 1", (stored.key,)).get
         if line is not None or stored.key in self.held:
             transaction.bury(tenant, [stored])

@@ -12,6 +12,7 @@ import apsw
 import orjson
 
 from landbridge.history.erase import Past
+from landbridge.history.lake import Lake
 from landbridge.model.block import unpack as unpack_block
 from landbridge.model.entity import KINDS, PROVENANCE, provenance
 from landbridge.model.erasure import Naming, Subject
@@ -28,6 +29,8 @@ Refs = dict[str, dict[int, set[int]]]  # source -> run -> rows
 
 class History(Protocol):
     """The files of history, as far as an erasure needs them; handed in by whoever has the engines."""
+
+    lake: Lake
 
     def survey(self, subject: Subject) -> Past: ...
     def erase(self, subject: Subject, naming: Naming) -> Mapping[str, int]: ...
