@@ -100,6 +100,30 @@ def test_every_reason_of_a_pull_and_every_result_is_told_in_chinese(tmp_path: Pa
          "sources/things: 来源没有给出任何数据。请查看原处是否仍有数据。"),
         ("10 of 25 series: 永明路, 前进道 (CO, NO2 the same from 2020-03-26T10:00Z to 2020-04-01T23:00Z)",
          "25 个序列中有 10 个：永明路, 前进道（CO, NO2 自 2020-03-26T10:00Z 至 2020-04-01T23:00Z 保持不变）"),
+        ("https://a.example:8443/notify: The receiver answers 410.", "https://a.example:8443/notify：接收方回应 410。"),
+        ("localhost: The broker does not take the connection: Not authorized.",
+         "localhost：消息代理不接受连接：未获授权。"),
+        ("http://a.example/: The address cannot be reached: [Errno 111] Connection refused.",
+         "http://a.example/：地址无法访问：连接被拒绝（错误号 111）。"),
+        (("a.example: The certificate of a.example is of no trusted authority (self-signed certificate)."
+         " The operator names the authority:  landbridge serve --ca-file FILE."),
+         ("a.example: a.example 的证书不是由受信任的机构签发的（自签名证书）。"
+         "运维人员可以指定该机构：landbridge serve --ca-file FILE。")),
+        (('sources/s: The database city does not answer as it should: connection failed: connection to server at "db", '
+         'port 5432 failed: FATAL: password authentication failed for user "city".'
+         " See that it runs and that the account may read; the next pull tries again."),
+         ("sources/s: 数据库 city 回应异常：连接失败：连接服务器“db”端口 5432 失败：用户“city”的密码验证失败。"
+         "请确认它正在运行且账号可读；下次拉取会重试。")),
+        (("sources/s: The database city does not answer as it should: (1045, "
+         "\"Access denied for user 'city'@'db' (using "
+         "password: YES)\"). See that it runs and that the account may read; the next pull tries again."),
+         ("sources/s: 数据库 city 回应异常：用户“city”从“db”登录被拒绝（错误号 1045，使用密码：YES）。"
+         "请确认它正在运行且账号可读；下次拉取会重试。")),
+        ("The machine refuses: No space left on device. Make room on the disk; what was there before stays.",
+         "机器拒绝：磁盘空间不足。请清出磁盘空间；原有数据保持不变。"),
+        ("The database refuses the query: no such table: spots. Correct `table`, `query` or `grows`.",
+         "数据库拒绝查询：没有表 spots。请更正 `table`、`query` 或 `grows`。"),
+        ("The broker cannot be reached: what no driver said before.", "无法连接消息代理：what no driver said before。"),
         ("out of scope: another province", "out of scope: another province"),
         ("5 of 9 rows are mapped now; 4 stay rejected.", "9 行中现已映射 5 行，4 行仍被退回。"),
         ("Something new. What was there before stays.", "Something new.原有数据保持不变。"),

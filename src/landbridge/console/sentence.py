@@ -17,9 +17,10 @@ DEPTH = 4  # how often a sentence may hold another
 PLACE = re.compile(r"%\((\w+)\)s")
 INNER = frozenset({"rest", "more"})  # places that hold a known sentence again
 FREE = INNER | {"why", "names", "examples"}  # places that may hold anything
+KNOWN = INNER | {"why"}  # places whose text is told in the language where it is known
 LONGEST = 1_000  # characters of a text that is looked at
 SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z])")
-WHERE = re.compile(r"([^\s:]+(?::\d+)*): (?=[A-Z])")
+WHERE = re.compile(r"(\S+): (?=[A-Z])")
 
 SENTENCES: tuple[str, ...] = (
     # rows: casts, times, numbers, keys
@@ -118,6 +119,9 @@ SENTENCES: tuple[str, ...] = (
     mark("The address answers %(status)s."),
     mark("The database %(name)s does not answer as it should: %(why)s."),
     mark("See that it runs and that the account may read; the next pull tries again."),
+    mark("The database %(name)s does not answer, or stops half-way: %(why)s."),
+    mark("The database refuses the query: %(why)s."),
+    mark("Correct `table`, `query` or `grows`."),
     mark("The MQTT broker at %(address)s cannot be used: %(why)s."),
     mark("See that it runs and that address, user and password are right."),
     mark("%(gone)s of the %(all)s entities of this source are gone from it, and %(share)s may be: %(why)s."),
@@ -137,6 +141,76 @@ SENTENCES: tuple[str, ...] = (
     mark("Pulled again: %(state)s, %(count)s rows are rejected."),
     mark("There are no rejected rows with this reason that can be mapped again."),
     mark("The mapping of '%(name)s' does not map rows one by one, so they cannot be replayed."),
+    # notifications: why they were given up, and what to do
+    mark("The receiver answers %(status)s."),
+    mark("The address does not answer within %(seconds)s s."),
+    mark("The address redirects more than %(count)s times."),
+    mark("The answer is larger than %(count)s bytes."),
+    mark("%(host)s is a loopback or private machine, or its name leads to one."),
+    mark("The operator allows it with  landbridge serve --allow-egress %(host)s."),
+    mark("The name %(host)s cannot be found."),
+    mark("Is it spelt right?"),
+    mark("The name %(host)s has no address."),
+    mark("The certificate of %(host)s is of no trusted authority (%(why)s)."),
+    mark("The operator names the authority:  landbridge serve --ca-file FILE."),
+    mark("The certificate of %(host)s is for another name."),
+    mark("Use the name that it is for, or have it renewed."),
+    mark("The certificate of %(host)s is not valid today."),
+    mark("Have it renewed."),
+    mark("%(host)s does not speak TLS as it should: %(why)s."),
+    mark("The broker cannot be reached: %(why)s."),
+    mark("The broker does not take the connection: %(why)s."),
+    mark("The broker does not acknowledge within %(seconds)s s."),
+    # what systems, databases and brokers say is wrong
+    mark("no answer within %(seconds)s s"),
+    mark("[Errno %(number)s] %(why)s"),
+    mark("Connection refused"),
+    mark("Connection reset by peer"),
+    mark("Connection timed out"),
+    mark("timed out"),
+    mark("No route to host"),
+    mark("Network is unreachable"),
+    mark("Name or service not known"),
+    mark("Temporary failure in name resolution"),
+    mark("Broken pipe"),
+    mark("Server disconnected without sending a response"),
+    mark("No space left on device"),
+    mark("Permission denied"),
+    mark("Read-only file system"),
+    mark("Too many open files"),
+    mark("No such file or directory"),
+    mark("Not authorized"),
+    mark("Bad user name or password"),
+    mark("Bad username or password"),
+    mark("unable to get local issuer certificate"),
+    mark("self-signed certificate"),
+    mark("self-signed certificate in certificate chain"),
+    mark("WRONG_VERSION_NUMBER"),
+    mark("connection failed: %(why)s"),
+    mark('connection to server at "%(host)s", port %(port)s failed: %(why)s'),
+    mark("FATAL: %(why)s"),
+    mark("ERROR: %(why)s"),
+    mark('password authentication failed for user "%(user)s"'),
+    mark('role "%(user)s" does not exist'),
+    mark('database "%(name)s" does not exist'),
+    mark('relation "%(name)s" does not exist LINE %(examples)s'),
+    mark('relation "%(name)s" does not exist'),
+    mark('column "%(name)s" does not exist LINE %(examples)s'),
+    mark('column "%(name)s" does not exist'),
+    mark('syntax error at or near "%(name)s" LINE %(examples)s'),
+    mark("permission denied for table %(name)s"),
+    mark("canceling statement due to statement timeout"),
+    mark("server closed the connection unexpectedly"),
+    mark("no such table: %(name)s"),
+    mark("no such column: %(name)s"),
+    mark('near "%(name)s": syntax error'),
+    mark("database is locked"),
+    mark("unable to open database file"),
+    mark("(%(number)s, \"Access denied for user '%(user)s'@'%(host)s' (using password: %(value)s)\")"),
+    mark("(%(number)s, \"Can't connect to MySQL server on '%(host)s' (%(why)s)\")"),
+    mark("(%(number)s, \"Table '%(name)s' doesn't exist\")"),
+    mark("(%(number)s, \"Unknown column '%(name)s' in '%(place)s'\")"),
+    mark("(%(number)s, \"Unknown database '%(name)s'\")"),
     # an expectation's name before what it found
     mark("%(name)s: %(more)s"),
 )
@@ -170,13 +244,15 @@ def told(text: str, language: Language, words: Words = NO_WORDS) -> str:
         return text
     if ("", text) in language.catalogue:
         return language.gettext(text)
-    whole = said(text, language, words, DEPTH)
-    if whole is not None:
-        return whole
     where = WHERE.match(text)
     start = where.group(0) if where else ""
     parts = SENTENCE.split(text[len(start) :])
-    return start + "".join(joined(said(part, language, words, DEPTH), part) for part in parts).strip()
+    found = [said(part, language, words, DEPTH) for part in parts]
+    if len(parts) == 1 or None in found:  # else it might be one sentence, which quotes others
+        whole = said(text, language, words, DEPTH)
+        if whole is not None:
+            return whole
+    return start + "".join(joined(one, part) for one, part in zip(found, parts, strict=True)).strip()
 
 
 def joined(translated: str | None, part: str) -> str:
@@ -192,7 +268,7 @@ def said(text: str, language: Language, words: Words, depth: int) -> str | None:
         if found is None:
             continue
         values = found.groupdict()
-        inner = {name: said(value, language, words, depth - 1) for name, value in values.items() if name in INNER}
+        inner = {name: said(value, language, words, depth - 1) for name, value in values.items() if name in KNOWN}
         if "more" in inner and (depth <= 0 or inner["more"] is None):
             continue  # a colon alone makes no sentence: what stands before it has to be a name
         filled = {name: inner.get(name) or words.get(value, value) for name, value in values.items()}
