@@ -14,13 +14,14 @@ from landbridge.model.answer import Document
 from landbridge.model.claim import Claims
 from landbridge.model.entity import API, Instances, provenance, subs_of
 from landbridge.model.instant import parse_instant
+from landbridge.model.slot import slot_of
 from landbridge.pool.edit import Edit
 from landbridge.pool.erased import erased_of
 from landbridge.pool.row import LOCATION, row_of
 from landbridge.pool.told import Told
 from landbridge.store import expiry
-from landbridge.store.contract import Kind, Row, Stored
-from landbridge.store.document import unfold
+from landbridge.store.contract import Kind, Row, Stored, Touched
+from landbridge.store.document import fold, unfold
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.transaction import SqliteTransaction
 
@@ -39,7 +40,7 @@ class Desk:
         self.claims = claims
         self.edits: list[Edit] = []
         self.open: dict[str, Edit] = {}
-        self.located: dict[str, Instances | None] = {}
+        self.were: dict[str, tuple[Sequence[str], Instances | None]] = {}  # types and location, as they are stored
         self.told = Told()
         self.ordinal = 0
         self.expiring = False
@@ -49,14 +50,13 @@ class Desk:
 
     def fetch(self, ids: Sequence[str]) -> None:
         """Take up those of the entities that exist."""
-        keys = self.transaction.locate(self.tenant, list(dict.fromkeys(ids))).values()
-        self.take(self.transaction.load(sorted(keys)))
+        self.take(self.transaction.find(self.tenant, list(dict.fromkeys(ids))))
 
     def take(self, rows: Iterator[Stored]) -> None:
         for stored in rows:
             document = unfold(stored.doc)
             edit = self.edit(document, stored)
-            self.located[edit.id] = document["attrs"].get(LOCATION)
+            self.were[edit.id] = document["type"], document["attrs"].get(LOCATION)
 
     def edit(self, document: Document, stored: Stored | None = None) -> Edit:
         transaction = self.transaction
@@ -93,16 +93,20 @@ class Desk:
         """Write state, journal and announcement of all that has changed, and clear the desk."""
         changed = [edit for edit in self.edits if edit.changed and not (edit.gone and edit.stored is None)]
         kinds = self.kinds([edit for edit in changed if not edit.gone])
-        keys = self.new_keys(changed, kinds)
-        rows = [(edit, self.row(edit, kinds, keys)) for edit in changed if not edit.gone]
-        self.transaction.delete(self.tenant, [edit.stored for edit in changed if edit.gone and edit.stored])
+        plain = [edit for edit in changed if self.is_plain(edit)]
+        others = [edit for edit in changed if not self.is_plain(edit)]
+        keys = self.new_keys(others, kinds)
+        rows = [(edit, self.row(edit, kinds, keys)) for edit in others if not edit.gone]
+        if gone := [edit.stored for edit in others if edit.gone and edit.stored]:
+            self.transaction.delete(self.tenant, gone)
         self.write_rows(rows)
+        self.write_attributes(plain, kinds)
         self.record(changed, {id(edit): row.key for edit, row in rows})
         for edit, row in rows:
-            self.note_expiry(edit, row)
+            self.note_expiry(edit, row.key, row.doc)
         for edit in changed:
             self.told.touch(edit.id, edit.types)
-        self.edits, self.open, self.located = [], {}, {}
+        self.edits, self.open, self.were = [], {}, {}
 
     def announce(self) -> None:
         """Leave word of all that was saved."""
@@ -135,13 +139,36 @@ class Desk:
         created = edit.stored.created if edit.stored else transaction.recorded
         own = [kinds[type_] for type_ in edit.types]
         row = row_of(key, edit.document, own, created, transaction.recorded, transaction.number)
-        moved = edit.stored is None or edit.document["attrs"].get(LOCATION) is not self.located[edit.id]
+        moved = edit.stored is None or edit.document["attrs"].get(LOCATION) is not self.were[edit.id][1]
         return row if moved else replace(row, moved=False)
 
+    def is_plain(self, edit: Edit) -> bool:
+        """Whether an entity that is stored has changed in nothing but attributes, and not in where it lies."""
+        if edit.stored is None or edit.gone:
+            return False
+        types, location = self.were[edit.id]
+        return edit.document["type"] == types and edit.document["attrs"].get(LOCATION) is location
+
+    def write_attributes(self, edits: Sequence[Edit], kinds: Mapping[str, Kind]) -> None:
+        """Write the documents of entities that have changed plainly, and of their slots those of what was written."""
+        written: dict[tuple[int, ...], list[Touched]] = {}
+        for edit in edits:
+            assert edit.stored is not None
+            slots, attrs = kinds[edit.types[0]].slots, edit.document["attrs"]
+            names = {slots[note.attribute]: note.attribute for note in edit.notes if note.attribute in slots}
+            values = [slot_of(attrs[name]) if name in attrs else None for name in names.values()]
+            doc = fold(edit.document)
+            written.setdefault(tuple(names), []).append(Touched(edit.stored, doc, values))
+            self.note_expiry(edit, edit.stored.key, doc)
+        for numbers, some in written.items():
+            self.transaction.touch(numbers, some)
+
     def write_rows(self, rows: Sequence[tuple[Edit, Row]]) -> None:
-        self.transaction.insert(self.tenant, [row for edit, row in rows if edit.stored is None])
+        if new := [row for edit, row in rows if edit.stored is None]:
+            self.transaction.insert(self.tenant, new)
         there = [(edit.stored, row) for edit, row in rows if edit.stored]
-        self.transaction.update([row for stored, row in there if row.key == stored.key])
+        if same := [row for stored, row in there if row.key == stored.key]:
+            self.transaction.update(same)
         for stored, row in there:
             if row.key != stored.key:
                 self.transaction.move(self.tenant, stored, row)
@@ -155,11 +182,11 @@ class Desk:
             self.ordinal += len(edit.notes)
         self.transaction.record(entries)
 
-    def note_expiry(self, edit: Edit, row: Row) -> None:
+    def note_expiry(self, edit: Edit, key: int, doc: str) -> None:
         """Keep when the first part of an entity expires, where anything of it does or did."""
         had = edit.stored is not None and EXPIRES in edit.stored.doc
-        if had or EXPIRES in row.doc:
-            expiry.keep(self.transaction, row.key, first_expiry(edit.document))
+        if had or EXPIRES in doc:
+            expiry.keep(self.transaction, key, first_expiry(edit.document))
             self.expiring = True
 
 

@@ -85,6 +85,8 @@ class Pool:
         self.given_claims = claims
         self.kept_claims: tuple[str | None, Claims] = (None, Claims())
         self.reads = ReadCounter(store.clock, self.save_acts, self.keep_acts)
+        self.kept_acts: Future[None] = Future()
+        self.kept_acts.set_result(None)
         self.expiries = Expiries(store)
         self.earlier: Earlier | None = None  # what the store has given to the lake, handed in by whoever can read that
 
@@ -135,7 +137,8 @@ class Pool:
 
     def keep_acts(self, acts: list[Act]) -> None:
         """Keep lines of the audit with the next commit, without waiting for it."""
-        self.store.queue(lines_of(acts), ("", "audit", "", None, None)).add_done_callback(complain)
+        self.kept_acts = self.store.queue(lines_of(acts), ("", "audit", "", None, None))
+        self.kept_acts.add_done_callback(complain)
 
     def audit(self, actor: Actor, action: str, target: str, outcome: str, reason: str = "") -> None:
         """Put on record what a door or a command did in an actor's name."""
@@ -143,7 +146,9 @@ class Pool:
 
     def audited(self, actor: Actor, limit: int = 100) -> list[Act]:
         """The newest lines of the audit, newest first, for operators."""
-        with self.asked(actor, "operate", "read the audit"), self.store.reader() as connection:
+        with self.asked(actor, "operate", "read the audit"):
+            self.kept_acts.exception()  # what is on its way there
+        with self.store.reader() as connection:
             return [Act(*row) for row in ledger.audit(connection, limit)]
 
     # -- reading

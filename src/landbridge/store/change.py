@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 import orjson
 
-from landbridge.store.contract import Kind, Row, Stored
+from landbridge.store.contract import Kind, Row, Stored, Touched
 from landbridge.store.schema import KIND_BITS
 
 ANY = ""
@@ -83,6 +83,18 @@ class Watch:
                 old = before[row.key]
                 types = dict.fromkeys([*self.types(row.key, row.extra), *types_of(old.doc)])
                 self.note(tenant, tuple(types), row.id, old.created, self.recorded, old.doc, row.doc)
+
+    def touching(self, rows: Sequence[Touched]) -> None:
+        """Entities of which attributes change."""
+        if self.quiet:
+            return
+        for row in rows:
+            old = row.before
+            tenant, type_ = self.kind(old.key)
+            if self.ignored(old.key, ()):
+                continue
+            types = dict.fromkeys([type_, *types_of(old.doc)])
+            self.note(tenant, tuple(types), old.id, old.created, self.recorded, old.doc, row.doc)
 
     def updating_columns(self, keys: Sequence[int], docs: Sequence[str]) -> None:
         """Entities of one type each whose documents are about to be written anew."""

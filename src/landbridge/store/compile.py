@@ -30,11 +30,14 @@ class Layout:
     """The kinds of the query's tenant, as they are in the snapshot that is asked, and the road to take.
 
     `candidates`: keys among which all matches are, for a query about one kind; `by_place`: look places up by cells.
+    `arms`: stretches of one index that hold all matches, each in the order of keys, and the name of the index.
     """
 
     kinds: tuple[Kind, ...]
     candidates: Fragment | None = None
     by_place: bool = True
+    arms: tuple[Fragment, ...] = ()
+    index: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,12 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Branch:
-    """Rows of one kind (None: of any), with what must hold for them."""
+    """Rows of one kind (None: of any), with what must hold for them, and the index to read them by."""
 
     kind: Kind | None
     where: Fragment
     order: tuple[Fragment, ...]
+    index: str = ""
 
 
 def compile_query(query: Query, layout: Layout, counting: bool = False) -> Compiled:
@@ -168,7 +172,7 @@ def named(tree: object) -> Iterator[str]:
 
 
 def branch(query: Query, layout: Layout, ground: Ground, first: Fragment = ALWAYS) -> Iterator[Branch]:
-    """One branch, or none where it cannot match."""
+    """One branch, one for each arm of an index, or none where it cannot match."""
     terms = [first]
     if layout.candidates is not None:
         terms.append(put("entity.key IN ({})", layout.candidates))
@@ -187,7 +191,11 @@ def branch(query: Query, layout: Layout, ground: Ground, first: Fragment = ALWAY
     where = every(terms)
     if where != NEVER:
         sorts = tuple(sort_value(key, ground, query.collation) for key in sort_keys(query.order))
-        yield Branch(ground.kind, where, sorts)
+        if not layout.arms or ground.kind is None:
+            yield Branch(ground.kind, where, sorts)
+            return
+        for arm in layout.arms:
+            yield Branch(ground.kind, every([arm, where]), sorts, layout.index)
 
 
 def selected(selector: Selector, ground: Ground) -> Fragment:
@@ -214,10 +222,13 @@ def rows(part: Branch, columns: Fragment, cursor: Cursor | None = None) -> Fragm
     """The SELECT of one branch. The kind's range is written out, so that an index over a part of it can be used."""
     if part.kind is not None:
         terms = [key_range(part.kind, cursor)]
+        if part.index and cursor is not None:
+            terms.insert(0, Fragment(bounds(part.kind)))  # else SQLite does not see that the index has all of it
     else:
         terms = [] if cursor is None else [put(f"key {'<' if cursor.backward else '>'} {{}}", cursor.key)]
     terms += [part.where] if part.where != ALWAYS else []
-    return put("SELECT {}\nFROM entity\nWHERE {}", columns, separated("\n  AND ", terms or [ALWAYS]))
+    table = f"entity INDEXED BY {part.index}" if part.index else "entity"
+    return put(f"SELECT {{}}\nFROM {table}\nWHERE {{}}", columns, separated("\n  AND ", terms or [ALWAYS]))
 
 
 def union(parts: list[Fragment]) -> Fragment:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from landbridge.model.answer import Page
 from landbridge.model.query import Query
@@ -30,8 +30,7 @@ class Kind:
     shared: bool = False  # entities of other kinds have this type too
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An entity's row: the document is a text (see `store.document`); times in microseconds."""
 
     key: int
@@ -61,6 +60,14 @@ class Row:
     box: tuple[float, float, float, float] | None = None
     extra: tuple[int, ...] = ()  # numbers of further kinds
     moved: bool = True  # False: place and box are as they were
+
+
+class Touched(NamedTuple):
+    """An entity that changes in nothing but attributes: its row before, its new text, and some slots' values."""
+
+    before: Stored
+    doc: str
+    values: Sequence[Slot | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class Transaction(Protocol):
     def insert(self, tenant: str, rows: Sequence[Row]) -> None: ...
     def insert_columns(self, tenant: str, kind: Kind, columns: Mapping[str, Sequence[Any]]) -> None: ...
     def update(self, rows: Sequence[Row]) -> None: ...
+    def touch(self, slots: Sequence[int], rows: Sequence[Touched]) -> None: ...
     def delete(self, tenant: str, stored: Sequence[Stored]) -> None: ...
     def record(self, entries: Sequence[Entry]) -> None: ...
     def add_segment(self, segment: Segment) -> None: ...

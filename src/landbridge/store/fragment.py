@@ -4,15 +4,14 @@ Text from outside never enters the SQL: values are bound, and the few names that
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
 Value = None | int | float | str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """SQL text with a question mark for each binding, in order."""
 
     sql: str
@@ -25,9 +24,15 @@ NEVER = Fragment("0")
 
 def put(text: str, *parts: "Fragment | Value") -> Fragment:
     """Fill each `{}` of a text: with another piece of SQL, or with `?` and the value bound."""
-    pieces = [part if isinstance(part, Fragment) else Fragment("?", (part,)) for part in parts]
-    sql = text.format(*(piece.sql for piece in pieces))
-    return Fragment(sql, tuple(value for piece in pieces for value in piece.bindings))
+    texts, values = [], list[Value]()
+    for part in parts:
+        if isinstance(part, Fragment):
+            texts.append(part.sql)
+            values += part.bindings
+        else:
+            texts.append("?")
+            values.append(part)
+    return Fragment(text.format(*texts), tuple(values))
 
 
 def every(parts: Iterable[Fragment]) -> Fragment:
@@ -50,12 +55,14 @@ def joined(parts: list[Fragment], word: str, nothing: Fragment) -> Fragment:
 
 def listed(parts: Iterable["Fragment | Value"]) -> Fragment:
     """The parts with commas between."""
-    return separated(", ", [put("{}", part) for part in parts])
+    return separated(", ", [part if isinstance(part, Fragment) else Fragment("?", (part,)) for part in parts])
 
 
 def separated(word: str, parts: list[Fragment]) -> Fragment:
     """The parts with a word between."""
-    return Fragment(word.join(part.sql for part in parts), tuple(value for part in parts for value in part.bindings))
+    return Fragment(
+        word.join([part.sql for part in parts]), tuple([value for part in parts for value in part.bindings])
+    )
 
 
 def quoted(name: str) -> str:

@@ -16,7 +16,7 @@ from landbridge.store.compile import Layout, compile_query
 from landbridge.store.contract import Entry, Kind, Segment, Stored
 from landbridge.store.cursor import next_cursor
 from landbridge.store.document import unfold
-from landbridge.store.road import Wish, choose, wish_for_index
+from landbridge.store.road import Known, Wish, choose, wish_for_index
 from landbridge.store.schema import KIND_BITS
 
 ENTITY = "SELECT key, id, doc, created, modified, version FROM entity"
@@ -78,16 +78,16 @@ def kinds(connection: apsw.Connection, tenant: str) -> list[Kind]:
     ]
 
 
-def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None) -> Page:
+def query(connection: apsw.Connection, asked: Query, wish: Wish | None = None, known: Known | None = None) -> Page:
     """One page of entities, and the count of all where it is asked for. `wish` is told of indexes that would help."""
-    known = Layout(tuple(kinds(connection, asked.tenant)))
-    layout = choose(connection, asked, known)
+    known = known or Known()
+    layout = choose(connection, asked, Layout(tuple(kinds(connection, asked.tenant))), known)
     compiled = compile_query(asked, layout)
     rows = list(connection.execute(compiled.sql, compiled.bindings))
     more = len(rows) > asked.limit
     rows = rows[: asked.limit]
     if wish is not None and asked.where is not None:
-        wish_for_index(connection, asked, layout, rows[-1][0] if more and rows else None, wish)
+        wish_for_index(connection, asked, layout, rows[-1][0] if more and rows else None, wish, known)
     count = None
     if asked.count:
         counting = compile_query(asked, layout, counting=True)

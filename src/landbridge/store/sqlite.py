@@ -25,6 +25,7 @@ from landbridge.store.contract import Kind, Stored
 from landbridge.store.find import add_index
 from landbridge.store.function import FUNCTIONS
 from landbridge.store.pattern import add_patterns
+from landbridge.store.road import Known
 from landbridge.store.schema import MIGRATIONS
 from landbridge.store.transaction import SqliteTransaction
 
@@ -97,6 +98,7 @@ class SqliteStore:
         self.local = threading.local()
         self.idle: list[apsw.Connection] = []
         self.lock = threading.Lock()
+        self.roads = Known()
         self.wished: set[tuple[int, int]] = set()
         self.closed = False
         self.shared = threading.RLock() if path == ":memory:" else None
@@ -387,7 +389,7 @@ class SqliteStore:
 
     def query(self, query: Query) -> Page:
         with self.reader() as connection:
-            return reading.query(connection, query, self.wish)
+            return reading.query(connection, query, self.wish, self.roads)
 
     def wish(self, kind: Kind, slot: int) -> None:
         """Have an index over a kind's column made, once, after what waits to be written."""

@@ -5,6 +5,7 @@ target value of an instance is, by its kind, its value, object(s), vocab, json, 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from landbridge.model.claim import DATASET
 from landbridge.model.query import Path
@@ -48,6 +49,7 @@ class Target:
     meta: bool = False
 
 
+@lru_cache(maxsize=1_000)
 def target(path: Path) -> Target:
     """The tables and the target of a path."""
     tables = put("json_each(doc, {}) AS i0", json_path("attrs", path.attribute))

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import apsw
@@ -9,7 +10,7 @@ import orjson
 
 from landbridge.store.cell import cell
 from landbridge.store.change import Watch, types_of
-from landbridge.store.contract import Entry, Kind, Row, Segment, Stored
+from landbridge.store.contract import Entry, Kind, Row, Segment, Stored, Touched
 from landbridge.store.schema import KIND_BITS, SLOTS
 
 RUNS_KEPT = 1_000  # newest records of a source's runs; older ones stay where source rows of theirs are kept
@@ -22,6 +23,18 @@ UPDATE = (
     + ", ".join(f"s{number}=?" for number in range(SLOTS))
     + " WHERE key=?"
 )
+
+ROW = "SELECT key, id, doc, created, modified, version FROM entity"
+FIND_ONE = f"{ROW} WHERE key = (SELECT key FROM name WHERE tenant=? AND id=?)"
+FIND_ALL = (
+    f"{ROW} WHERE key IN (SELECT key FROM name WHERE tenant=? AND id IN (SELECT value FROM carray(?))) ORDER BY key"
+)
+
+
+@lru_cache(maxsize=1_000)
+def touching(slots: tuple[int, ...]) -> str:
+    """The statement that writes texts, and slots of these numbers."""
+    return f"UPDATE entity SET doc=?, modified=?, version=?{''.join(f', s{int(slot)}=?' for slot in slots)} WHERE key=?"
 
 
 class SqliteTransaction:
@@ -81,6 +94,17 @@ class SqliteTransaction:
             )
             for row in cursor:
                 yield Stored(*row)
+
+    def find(self, tenant: str, ids: Sequence[str]) -> Iterator[Stored]:
+        """The rows of those ids that exist, in the order of their keys."""
+        if len(ids) == 1:
+            rows = self.connection.execute(FIND_ONE, (tenant, ids[0]))
+        elif ids:
+            rows = self.connection.execute(FIND_ALL, (tenant, apsw.carray(tuple(ids))))
+        else:
+            return
+        for row in rows:
+            yield Stored(*row)
 
     def documents(self, keys: Sequence[int]) -> list[str]:
         """The stored texts of entities that exist, given by ascending keys, in their order."""
@@ -161,6 +185,16 @@ class SqliteTransaction:
                 self.put_box(row)
             self.connection.execute("DELETE FROM extra_type WHERE key=?", (row.key,))
             self.put_extra(row)
+
+    def touch(self, slots: Sequence[int], rows: Sequence[Touched]) -> None:
+        """Write entities that change in nothing but attributes: their texts, and of their slots those of these numbers.
+
+        What is not named stays as it is in the indexes, too.
+        """
+        self.watch.touching(rows)
+        self.connection.executemany(
+            touching(tuple(slots)), [(row.doc, self.recorded, self.number, *row.values, row.before.key) for row in rows]
+        )
 
     def update_columns(
         self,

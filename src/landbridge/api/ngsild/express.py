@@ -40,7 +40,7 @@ WRITE = re.compile(
 )
 LARGEST_BODY = 262_144  # bytes of a write that shares its commit with others
 LONGEST, MOST = 2_000, 2_000  # bytes of parameters; plans that are kept
-PATIENCE = 0.002  # seconds that a read may take here, where others wait behind it
+PATIENCE = 0.003  # seconds that a read may take here, where others wait behind it
 LARGEST_PAGE, LARGEST_MISS = 200, 65_536  # entities of a page; bytes of documents that are rendered here
 APART = frozenset({"join", "joinLevel", "containedBy", "entityMap", "entityMapLifetime", "csf", "splitEntities"})
 VARYING = frozenset({b"content-length", b"x-request-id"})
