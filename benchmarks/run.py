@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> title, argumen
     "bulk": ("CSV of 1,000,000 rows of 10 columns into the pool", ("--rows", "2000", "ordered", "again")),
     "postgresql": ("PostgreSQL table of 1,000,000 rows of 10 columns into the pool", ("--quick",)),
     "backfill": ("CSV of 10,000,000 hourly readings straight to history", ("--quick",)),
+    "export": ("10,000,000 instances of history as a table", ("--quick",)),
     "mqtt": ("MQTT messages from the broker into the pool", ("--quick",)),
     "serve": ("The serving process: cold start and idle memory", ("--quick",)),
     "query": ("Questions to a pool of 100,000 entities", ("2000",)),

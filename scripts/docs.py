@@ -18,6 +18,7 @@ import click
 from landbridge import errors
 from landbridge.cli import COMMANDS, commands
 from landbridge.cli.exit_code import CODE_OF, EXIT_CODES
+from landbridge.history.export import COLUMNS, PROVENANCE
 from landbridge.settings import CITY_KEYS, VARIABLES
 from landbridge.sources import declaration, expected
 from landbridge.sources.kind import GROUP
@@ -74,6 +75,14 @@ def exit_codes() -> str:
     return table(["code", "meaning"], ([str(code), meaning] for code, meaning in sorted(EXIT_CODES.items())))
 
 
+def export_columns() -> str:
+    """The columns of exported history."""
+    told = COLUMNS | PROVENANCE
+    return table(
+        ["column", "type", "meaning"], ([f"`{name}`", str(type_), what] for name, (type_, what) in told.items())
+    )
+
+
 def error_kinds() -> str:
     """Every kind of error with what its docstring says and the command line's code."""
     found = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, errors.LandbridgeError)]
@@ -97,6 +106,7 @@ def blocks() -> dict[str, Callable[[], str]]:
         "exit codes": exit_codes,
         "error kinds": error_kinds,
         "command": lambda: help_of(""),
+        "export columns": export_columns,
     }
     made |= {f"options: {kind}": partial(options, kind) for kind in kinds()}
     made |= {f"command: {name}": partial(help_of, name) for name in COMMANDS}

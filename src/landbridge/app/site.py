@@ -27,7 +27,7 @@ from landbridge.api.ngsild import routes as ngsild
 from landbridge.api.ngsild.express import Express
 from landbridge.api.ngsild.subscription import Telling
 from landbridge.api.ngsild.subscription_sense import understand
-from landbridge.app import push
+from landbridge.app import download, push
 from landbridge.app.beside import Beside
 from landbridge.app.entrance import OWNER, contexts_of, kept_contexts
 from landbridge.app.live import Live
@@ -111,6 +111,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     routes = [
         *addresses,
         *push.routes(pool, callers, asking.ask, body_limit),
+        *download.routes(pool, callers, contexts, asking.ask),
         Route("/health", partial(health, pool, beside), methods=["GET"]),
         *console_routes(console),
     ]

@@ -8,7 +8,7 @@ import sys
 import zlib
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from landbridge.api.http.accept import read_range
 from landbridge.api.http.problem import TooLarge, WrongMedia
@@ -34,9 +34,11 @@ def packing_of(request: Request) -> str:
 
 
 def packed(request: Request, answer: Response) -> Response:
-    """The answer, packed where that is wished and worth it."""
+    """The answer, packed where that is wished and worth it; what is sent as it is read stays as it is."""
     packing = packing_of(request)
-    if not packing or len(answer.body) < SMALLEST or "content-encoding" in answer.headers:
+    if not packing or isinstance(answer, StreamingResponse):
+        return answer
+    if len(answer.body) < SMALLEST or "content-encoding" in answer.headers:
         return answer
     answer.body = pack(bytes(answer.body), packing)
     answer.headers["Content-Encoding"] = packing
