@@ -57,6 +57,12 @@ class Lines:
         self.kept: OrderedDict[tuple[object, ...], tuple[float, int, Reply]] = OrderedDict()
         self.size = 0
 
+    def forget(self) -> None:
+        """Let go of the answers that are kept: something was erased."""
+        with self.lock:
+            self.kept.clear()
+            self.size = 0
+
     def close(self) -> None:
         if self.threads is not None:
             self.threads.shutdown(wait=False, cancel_futures=True)

@@ -5,7 +5,7 @@ is given up) is settled in one transaction, so that a kill at any moment loses n
 was not settled yet. Times are microseconds since 1970.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import orjson
 from landbridge.errors import Missing
 from landbridge.model.subscription import Change
 from landbridge.pool.subscription import SHELF
+from landbridge.pool.untold import without_erased
 from landbridge.store import shelf
 from landbridge.store.change import RANK_BITS
 from landbridge.store.document import unfold
@@ -118,7 +119,7 @@ def settle(store: SqliteStore, outcome: Outcome) -> None:
         connection.executemany("DELETE FROM change WHERE rank=?", ((rank,) for rank in outcome.matched))
         connection.executemany(
             "INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((*one.lane, *one[1:]) for one in outcome.queued if is_there(connection, one.lane, gone)),
+            ((*one.lane, *one[1:]) for one in kept(connection, outcome.queued) if is_there(connection, one.lane, gone)),
         )
         connection.executemany(
             "DELETE FROM delivery WHERE shelf=? AND tenant=? AND subscription=? AND rank=?",
@@ -134,6 +135,14 @@ def settle(store: SqliteStore, outcome: Outcome) -> None:
         )
 
     store.tend(job)
+
+
+def kept(connection: apsw.Connection, notices: Sequence[Notice]) -> Iterator[Notice]:
+    """Notifications that may be kept: without what was erased since they were made."""
+    for one in notices:
+        body = without_erased(connection, one.lane.tenant, one.body)
+        if body is not None:
+            yield one if body is one.body else one._replace(body=body)
 
 
 def is_there(connection: apsw.Connection, lane: Lane, known: dict[Lane, bool]) -> bool:

@@ -5,11 +5,10 @@ nothing was erased, one look at a number in the store is all that this costs. No
 serving process asks too. Bulk rows are judged by the same sketches, a column at a time (see `pool.left_out`).
 """
 
-import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,12 +217,6 @@ def erased_of(connection: apsw.Connection) -> Erased:
     return found
 
 
-def named_marks(erased: Erased, tenant: str, texts: Iterable[str]) -> dict[str, str]:
-    """Those of some texts that are ids of entities erased whole, with their marks."""
-    found = {}
-    for text in texts:
-        with contextlib.suppress(UnicodeEncodeError):
-            mark = erased.whole(tenant, text)
-            if mark is not None:
-                found[text] = mark
-    return found
+def erased_number(connection: apsw.Connection) -> int:
+    """A number that grows whenever something is erased; whoever keeps anything in memory compares it."""
+    return kept.number(connection)

@@ -12,6 +12,7 @@ import apsw
 import orjson
 
 from landbridge.model.erasure import Naming, Subject, walked
+from landbridge.pool.untold import is_about_nothing
 from landbridge.store import entity_map, shelf, wipe
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.transaction import SqliteTransaction
@@ -105,9 +106,7 @@ class Texts:
         clean = walked(told, self.naming.named, gone)
         if clean == told:
             return body
-        data = clean.get("data") if isinstance(clean, Mapping) else None
-        entities = data.get("features") if isinstance(data, Mapping) else data
-        return None if entities == [] else orjson.dumps(clean)
+        return None if is_about_nothing(clean) else orjson.dumps(clean)
 
     def gone(self, connection: apsw.Connection) -> Callable[[str], bool]:
         """Which ids describe the subject: its own, or of entities that its source fed or that are no more."""

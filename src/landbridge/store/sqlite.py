@@ -366,6 +366,13 @@ class SqliteStore:
                 return self.idle.pop()
         return connect(self.path, readonly=True)
 
+    def forget(self) -> None:
+        """Let go of the pages that connections for reading keep in memory; those in use go when they are given back."""
+        with self.lock:
+            idle, self.idle = self.idle, []
+        for connection in idle:
+            connection.close()
+
     def give_back(self, connection: apsw.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

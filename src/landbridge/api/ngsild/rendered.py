@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 import orjson
 
@@ -21,6 +22,15 @@ EMPTY = b"{}"
 Key = tuple[int, int, int]  # an entity's mark, and the number of the form
 
 
+EVERY: "WeakSet[Rendered]" = WeakSet()
+
+
+def forget() -> None:
+    """Forget all that was rendered, whoever keeps it: something was erased."""
+    for one in list(EVERY):
+        one.clear()
+
+
 class Rendered:
     """Entities rendered lately, the least lately used go first; for one pool."""
 
@@ -31,6 +41,13 @@ class Rendered:
         self.forms: dict[Any, int] = {}
         self.last = 0  # the number of the newest form
         self.lock = threading.Lock()
+        EVERY.add(self)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self.lock:
+            self.kept.clear()
+            self.used = 0
 
     def entities(self, held: Sequence[Held], how: Rendering, *, feature: bool = False) -> list[bytes]:
         """The JSON of entities in one form: that of the entity, or its GeoJSON Feature."""
