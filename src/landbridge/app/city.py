@@ -28,6 +28,7 @@ from landbridge.errors import Failed, LandbridgeError, Missing
 from landbridge.governance.policy import Actor
 from landbridge.history.durable import storage_options
 from landbridge.history.lake import Lake
+from landbridge.history.read import Reader
 from landbridge.history.said import points
 from landbridge.model.answer import RunRecord
 from landbridge.model.claim import Claims
@@ -162,6 +163,7 @@ def open_city(folder: Path | str, *, tell_pool: bool = True, operator: Operator 
         claims = claims_of(settings, list(declarations.values()), mappings, contexts.own.expand, set(wrong))
         city = City(settings, operator, contexts, pool, declarations, mappings, claims, wrong)
         pool.earlier = partial(points, pool.store, city.lake)
+        pool.history = Reader(pool.store, city.lake)
         if tell_pool:
             finish_erasures(city)
             declare_sources(city)

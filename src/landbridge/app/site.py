@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from landbridge.api.http.caller import Callers, actor_of
+from landbridge.api.ngsild import rendered
 from landbridge.api.ngsild import routes as ngsild
 from landbridge.api.ngsild.express import Express
 from landbridge.api.ngsild.subscription import Telling
@@ -30,7 +31,10 @@ from landbridge.api.ngsild.subscription_sense import understand
 from landbridge.app import download, push
 from landbridge.app.beside import Beside
 from landbridge.app.entrance import OWNER, contexts_of, kept_contexts
+from landbridge.app.forgetting import Forgetting
 from landbridge.app.live import Live
+from landbridge.app.recollection import Recollection
+from landbridge.console import outline
 from landbridge.console.needs import City, Doors
 from landbridge.console.routes import console_routes, missing_page, open_console
 from landbridge.errors import LandbridgeError, TooMuch
@@ -46,6 +50,7 @@ from landbridge.pool.delivery import Lane
 from landbridge.pool.pool import Pool
 from landbridge.pool.subscription import subscriptions_of
 from landbridge.pool.token import actor_for
+from landbridge.pool.untold import tellable
 from landbridge.publish.call import Caller, Target, check_endpoint
 from landbridge.publish.publisher import Publisher
 from landbridge.settings import Operator, Settings
@@ -56,7 +61,7 @@ SECRET = "console.key"  # noqa: S105  (a file's name)
 ASKED_SECONDS = 600.0
 READING_THREADS = 16
 HERALD_PAUSE = 15.0  # seconds before a notification about registrations is tried again
-ASKING_THREADS = 8  # of them that may wait for the worker, so that reads never stand behind pushes and replays
+ASKING_THREADS = 6  # of them that may wait for a process beside, so that reads never stand behind those
 
 
 @dataclass
@@ -66,6 +71,7 @@ class Site:
     application: Starlette
     live: Live
     beside: Beside
+    historian: Beside
     express: Express
 
 
@@ -80,8 +86,12 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     publisher = open_publisher(pool, contexts, caller, herald)
     herald.hurry = publisher.look_around
     live = Live(pool)
-    beside = Beside(settings.folder, lambda news: None)
-    asking = Asking(beside)
+    beside = Beside(settings.folder, "landbridge.app.worker", "worker", lambda news: None)
+    asking = Asking(beside, "the sources")
+    historian = Beside(settings.folder, "landbridge.app.historian", "historian", lambda news: None)
+    remembering = Asking(historian, "history")
+    recollection = Recollection(pool.store, remembering.ask, lambda: historian.ready)
+    pool.history, pool.earlier = recollection, recollection.earlier
     body_limit = operator.max_body_megabytes << 20
     callers = callers_of(settings, pool)
     doors = Doors(
@@ -112,7 +122,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
         *addresses,
         *push.routes(pool, callers, asking.ask, body_limit),
         *download.routes(pool, callers, contexts, asking.ask),
-        Route("/health", partial(health, pool, beside), methods=["GET"]),
+        Route("/health", partial(health, pool, beside, historian), methods=["GET"]),
         *console_routes(console),
     ]
 
@@ -126,10 +136,16 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
 
     application = Starlette(
         routes=routes,
-        lifespan=partial(lifespan, live, beside, asking, Outward(egress, caller, publisher, herald, reach)),
+        lifespan=partial(
+            lifespan,
+            live,
+            Forgetting(pool.store, (rendered.forget, outline.thinned.cache_clear, reach.lines.forget)),
+            (asking, remembering),
+            Outward(egress, caller, publisher, herald, reach),
+        ),
         exception_handlers={404: missing},
     )
-    return Site(application, live, beside, express)
+    return Site(application, live, beside, historian, express)
 
 
 @dataclass(frozen=True)
@@ -164,11 +180,16 @@ def open_publisher(pool: Pool, contexts: Contexts, caller: Caller, herald: Heral
         endpoint, context = found
         return Target(replace(endpoint, cooldown=max(endpoint.cooldown, HERALD_PAUSE)), lane.tenant, context)
 
+    def told(target: Target, body: bytes) -> None:
+        left = tellable(pool.store, target.tenant, body)
+        if left is not None:
+            caller(target, left)
+
     return Publisher(
         subscriptions_of(pool),
         lambda tenant, id_, body: understand(tenant, id_, body, contexts),
         contexts.terms,
-        caller,
+        told,
         {HERALDED: heralded},
     )
 
@@ -194,18 +215,21 @@ def heralding_of(publisher: Publisher, egress: Egress) -> Telling:
 
 
 @contextlib.asynccontextmanager
-async def lifespan(live: Live, beside: Beside, asking: "Asking", outward: Outward, _: Starlette) -> AsyncIterator[None]:
-    """Run the watch for changes and the worker as long as requests are answered."""
-    asking.loop = asyncio.get_running_loop()
+async def lifespan(
+    live: Live, forgetting: Forgetting, asked: Sequence["Asking"], outward: Outward, _: Starlette
+) -> AsyncIterator[None]:
+    """Run the watch for changes, the worker and the historian as long as requests are answered."""
+    for one in asked:
+        one.loop = asyncio.get_running_loop()
     # each thread that reads keeps a connection with its own cache, and two cores have no use for more
     current_default_thread_limiter().total_tokens = READING_THREADS
     outward.start()
-    tasks = [asyncio.create_task(live.run()), asyncio.create_task(beside.run())]
+    tasks = [asyncio.create_task(one) for one in (live.run(), forgetting.run(), *(one.beside.run() for one in asked))]
     try:
         yield
     finally:
         live.end()
-        await beside.close()
+        await asyncio.gather(*(one.beside.close() for one in asked))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -213,19 +237,23 @@ async def lifespan(live: Live, beside: Beside, asking: "Asking", outward: Outwar
 
 
 class Asking:
-    """Lets threads that answer requests ask the worker and wait for its answer, so many of them at a time."""
+    """Lets threads that answer requests ask a process beside and wait for its answer, so many of them at a time.
 
-    def __init__(self, beside: Beside) -> None:
+    `what` they wait for, for people.
+    """
+
+    def __init__(self, beside: Beside, what: str) -> None:
         self.beside = beside
+        self.what = what
         self.loop: asyncio.AbstractEventLoop | None = None
         self.room = threading.BoundedSemaphore(ASKING_THREADS)
 
     def ask(self, order: Mapping[str, Any]) -> Any:
-        """The worker's answer; raises what it raises, TooMuch (`where` "busy") where many wait already."""
+        """Its answer; raises what it raises, TooMuch (`where` "busy") where many wait already."""
         assert self.loop is not None
         if not self.room.acquire(blocking=False):
             raise TooMuch(
-                f"{ASKING_THREADS} requests wait for the sources already.",
+                f"{ASKING_THREADS} requests wait for {self.what} already.",
                 where="busy",
                 hint="Send it again in a moment.",
             )
@@ -255,14 +283,18 @@ def signed_in(pool: Pool, token: str) -> Actor | None:
     return None if actor is None else replace(actor, door="console")
 
 
-def health(pool: Pool, beside: Beside, request: Request) -> Response:
-    """GET /health: whether the store answers, and the worker's state."""
+def health(pool: Pool, beside: Beside, historian: Beside, request: Request) -> Response:
+    """GET /health: whether the store answers, and the state of the worker and the historian."""
     try:
         version = pool.version()
     except LandbridgeError as error:
         return JSONResponse({"status": "failing", "detail": error.message}, 503)
-    worker = "ready" if beside.ready else "starting" if beside.trouble is None else "failing"
-    return JSONResponse({"status": "ok", "commit": version, "worker": worker})
+    states = {"worker": state(beside), "historian": state(historian)}
+    return JSONResponse({"status": "ok", "commit": version, **states})
+
+
+def state(beside: Beside) -> str:
+    return "ready" if beside.ready else "starting" if beside.trouble is None else "failing"
 
 
 def secret_of(path: Path) -> bytes:
