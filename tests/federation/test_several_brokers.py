@@ -368,3 +368,49 @@ def test_nothing_is_asked_of_others_without_registrations_or_with_local(pair: tu
         assert here.client.delete(f"/csourceRegistrations/{id_}").status_code == 204
         here.get("/entities?type=Lamp")
     assert asked.asked == []
+
+
+# -- selectors of a POST query (NGSI-LD 5.2.33, 5.7.2.4)
+
+
+def asked(broker: Broker, *selectors: dict[str, Any], **members: Any) -> list[str]:
+    answer = broker.client.post("/entityOperations/query", json={"type": "Query", "entities": selectors, **members})
+    assert answer.status_code == 200, answer.text
+    assert "ngsild-warning" not in answer.headers
+    return [entity["id"] for entity in answer.json()]
+
+
+def poles(*numbers: int) -> list[dict[str, Any]]:
+    return [{**lamp(number), "id": f"urn:pole:{number}", "type": "Pole"} for number in numbers]
+
+
+def test_sources_are_asked_by_the_selectors_of_a_query(pair: tuple[Broker, Broker]) -> None:
+    here, there = pair
+    here.make(lamp(1, power=1))
+    there.make(lamp(1, more=1), lamp(2), lamp(3), *poles(1, 2))
+    here.register(there.address, [{"entities": [{"type": "Lamp"}, {"type": "Pole"}]}])
+    two, three = lamp(2)["id"], lamp(3)["id"]
+    assert asked(here, {"type": "Lamp"}) == [ONE, two, three]
+    assert asked(here, {"type": "Lamp", "id": [ONE, two]}) == [ONE, two]
+    assert asked(here, {"type": "Lamp", "id": three}, {"type": "Pole", "idPattern": "2$"}) == [three, "urn:pole:2"]
+    assert asked(here, {"type": "Lamp", "id": three, "idPattern": "2$"}) == [three]  # the id stands over the pattern
+    assert asked(here, {"type": "Tree"}, {"type": "Pole"}) == ["urn:pole:1", "urn:pole:2"]
+    assert asked(here, {"type": "Lamp;Pole"}) == []
+    assert asked(here, {"type": "Tree"}) == []
+
+
+def test_what_is_here_is_completed_also_where_selectors_ask(pair: tuple[Broker, Broker]) -> None:
+    here, there = pair
+    here.make(*(lamp(number, power=number) for number in range(1, 6)))
+    there.make(*(lamp(number, more=number) for number in range(1, 6)), *poles(1))
+    here.register(there.address, [{"entities": [{"type": "Lamp"}, {"type": "Pole"}]}])
+    body = {"type": "Query", "entities": [{"type": "Lamp"}, {"type": "Pole"}]}
+    page = here.client.post("/entityOperations/query?limit=2&offset=2", json=body).json()
+    assert [(value(one, "power"), value(one, "more")) for one in page] == [(3, 3), (4, 4)]
+
+
+def test_a_source_that_answers_queries_by_post_alone_gets_the_selectors(pair: tuple[Broker, Broker]) -> None:
+    here, there = pair
+    there.make(lamp(1), lamp(2), *poles(1))
+    here.register(there.address, [{"entities": [{"type": "Lamp"}, {"type": "Pole"}]}], operations=["queryBatch"])
+    assert asked(here, {"type": "Lamp", "id": ONE}, {"type": "Pole"}) == [ONE, "urn:pole:1"]

@@ -138,3 +138,12 @@ def test_members_are_changed_within_bounds(pair: tuple[Broker, Broker]) -> None:
     assert here.client.patch(f"/snapshots/{id_}", json={"snapshotQueries": []}).status_code == 400
     assert here.client.delete("/snapshots?q=power>1").status_code == 400
     assert here.client.patch(f"/snapshots/{id_}", json={"snapshotLifetime": "PT0S"}).status_code == 404
+
+
+def test_a_snapshot_of_what_is_elsewhere_alone_is_whole(pair: tuple[Broker, Broker]) -> None:
+    here, there = pair
+    there.make(lamp(1))
+    here.register(there.address)
+    id_ = made(here, snapshotQueries=[{"type": "Query", "entities": [{"type": "Lamp"}]}])
+    assert here.get(f"/snapshots/{id_}").json()["snapshotStatus"] == "success"
+    assert here.ids("/entities?type=Lamp", headers=inside(id_)) == [lamp(1)["id"]]

@@ -16,6 +16,7 @@ from landbridge.federation.line import Lines, Reply
 from landbridge.federation.offer import Narrowed, Offer
 from landbridge.federation.registry import Registry
 from landbridge.federation.search import Search
+from landbridge.federation.selector import plain
 from landbridge.federation.trip import Trip
 from landbridge.federation.union import Part, united
 from landbridge.model.answer import Document, EntityMap, Held, Page
@@ -129,20 +130,15 @@ class Reached:
         return self.trip.spelt(self.words(offer))
 
     def narrowed(self, offer: Offer, query: Query) -> Narrowed | None:
-        if not query.selectors:
-            return offer.narrowed(query.types, query.ids, query.id_pattern, query.attrs)
-        for one in query.selectors:
-            found = offer.narrowed(one.types, one.ids, one.id_pattern, query.attrs)
-            if found is not None:
-                return found if len(query.selectors) == 1 else found._replace(ids=None, pattern=None)
-        return None
+        asked = plain(query, offer)
+        return None if asked is None else offer.narrowed(asked.types, asked.ids, asked.id_pattern, asked.attrs)
 
     def question(
         self, offer: Offer, narrowed: Narrowed, query: Query, filters: Mapping[str, str], offset: int, limit: int
     ) -> Asked:
         """The question for one source: by address, or by a body where it has no other operation."""
-        own = self.words(offer)
-        types = types_text(query.types, own) or (listed(own, narrowed.types, "|") if narrowed.types else None)
+        own, asked = self.words(offer), plain(query, offer) or query
+        types = types_text(asked.types, own) or (listed(own, narrowed.types, "|") if narrowed.types else None)
         names = None if narrowed.names is None else listed(own, narrowed.names)
         paging = {"limit": str(limit)} | ({"offset": str(offset)} if offset else {})
         if offer.may("queryEntity"):

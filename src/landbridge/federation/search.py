@@ -5,7 +5,7 @@ registrations' ids. So a page is the same whoever asks, as long as nothing chang
 than the page needs; an entity of the page that a source might have beyond that is asked for by its id.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from landbridge.errors import InvalidQuery
 from landbridge.federation.call import Asked
 from landbridge.federation.line import Reply
 from landbridge.federation.offer import Narrowed, Offer
+from landbridge.federation.selector import selects
 from landbridge.federation.trip import Trip
 from landbridge.federation.union import Part, united
 from landbridge.model.answer import Document, Held, Page
@@ -129,7 +130,7 @@ class Search:
         ]
         fresh: list[str] = []
         for walk, reply in zip(walks, self.asking.ask(asked), strict=True):
-            parts = list(self.asking.parts(reply))
+            parts = list(self.parts(reply))
             told = len(reply.body) if isinstance(reply.body, list) else 0
             walk.taken += told
             new = [part.document["id"] for part in parts if part.document["id"] not in walk.parts]
@@ -140,6 +141,10 @@ class Search:
                 self.asking.trip.warn(199, f"{walk.offer.id} has more than {MOST} entities; the others are left out.")
             fresh += new
         return fresh
+
+    def parts(self, reply: Reply) -> Iterator[Part]:
+        """What a source has of the entities that are asked for, which may be fewer than it was asked."""
+        return (part for part in self.asking.parts(reply) if selects(self.query.selectors, part.document))
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of some ids that are here, too, and meet the conditions."""
@@ -168,7 +173,7 @@ class Search:
                     asked.append((walk.offer, question))
                     whose.append(walk)
         for walk, reply in zip(whose, self.asking.ask(asked), strict=True):
-            walk.parts |= {part.document["id"]: part for part in self.asking.parts(reply)}
+            walk.parts |= {part.document["id"]: part for part in self.parts(reply)}
 
     def whole(self, local: Document | None, id_: str) -> Document | None:
         parts = [(walk.offer, walk.parts[id_]) for walk in self.walks if id_ in walk.parts]
