@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from landbridge.errors import Damaged, LandbridgeError, Unreachable
 from landbridge.history.lake import File, Lake, LakeTable, Snapshot
+from landbridge.history.line import CLIENTS
 from landbridge.history.rows import in_order, pending, ranks
 from landbridge.history.supersede import superseding
 from landbridge.history.turn import turn
-from landbridge.model.entity import API
-from landbridge.store import drained, reading
+from landbridge.store import drained, manifest, reading
 from landbridge.store.sqlite import SqliteStore
 
 LINES = 400_000  # lines in memory together; a file has so many, until files are joined
@@ -42,9 +44,10 @@ class Drained:
 class Batch:
     """Lines on their way into one commit of a table."""
 
-    def __init__(self, table: LakeTable, before: Snapshot) -> None:
+    def __init__(self, table: LakeTable, before: Snapshot, others: Sequence[File] = ()) -> None:
         self.table = table
         self.before = before
+        self.others = others  # that count although the table does not name them yet
         self.files: list[File] = []
         self.held: list[pa.Table] = []
         self.count = 0
@@ -103,6 +106,7 @@ class Drain:
         self.lake = lake
         self.seen = -1  # the commit up to which it is known which types have lines to drain
         self.behind: set[str] = set()
+        self.mended: set[str] = set()  # types whose tables are known to be whole
 
     def step(self) -> Drained:
         """Drain of each type what fits into memory; call it again while there is `more`.
@@ -152,6 +156,9 @@ class Drain:
             return self.drain_some(type_, kinds, upper)
 
     def drain_some(self, type_: str, kinds: Sequence[int], upper: int) -> tuple[int, bool]:
+        if type_ not in self.mended:
+            self.lake.mend(type_)
+            self.mended.add(type_)
         table = self.lake.table(type_)
         before = table.snapshot() if table is not None else Snapshot(0, 0, ())
         if table is not None:
@@ -165,13 +172,21 @@ class Drain:
                 return 0, False
             if table is None:
                 table = self.lake.make(type_)
-            batch = Batch(table, table.snapshot())
+            before = table.snapshot()
+            batch = Batch(table, before, unpublished(connection, table, before))
             for lines in pending(connection, kinds, after, upto):
                 batch.take(lines)
         if not batch.commit(upto):
             return 0, True
         self.store.tend(lambda transaction: drained.keep(transaction, type_, upto))
         return count, upto < upper
+
+
+def unpublished(connection: apsw.Connection, table: LakeTable, found: Snapshot) -> list[File]:
+    """The files of backfills that count already, and that the table does not name yet."""
+    manifests = [one for one in manifest.of_type(connection, table.type) if one.seq > found.backfilled]
+    told = [orjson.loads(text) for one in manifests for text in one.files]
+    return [File(path=f"{table.address}/{one['name']}", **one) for one in told]
 
 
 def check(table: LakeTable | None, found: Snapshot, known: drained.Position, upper: int, type_: str) -> None:
@@ -194,7 +209,8 @@ def check(table: LakeTable | None, found: Snapshot, known: drained.Position, upp
 
 def span_of(lines: pa.Table) -> tuple[int, int] | None:
     """The range of times that sources have observed; None where there are none."""
-    ours = pc.and_(lines.column("timed"), pc.not_equal(pc.cast(lines.column("source"), pa.string()), API))
+    theirs = pc.is_in(pc.cast(lines.column("source"), pa.string()), pa.array(CLIENTS))
+    ours = pc.and_(lines.column("timed"), pc.invert(theirs))
     times = lines.column("time").filter(ours)
     if not len(times):
         return None

@@ -49,6 +49,7 @@ class Place(Protocol):
     def has(self, name: str) -> bool: ...
     def remove(self, name: str) -> None: ...
     def path(self, name: str) -> str: ...
+    def inside(self, name: str) -> str: ...
 
 
 class Folder:
@@ -107,6 +108,8 @@ class Folder:
     def path(self, name: str) -> str:
         return str(self.root / name)
 
+    inside = path  # for `files`
+
 
 class Storage:
     """Object storage at an address such as s3://bucket/prefix; `options` as the Delta library takes them."""
@@ -154,6 +157,9 @@ class Storage:
 
     def path(self, name: str) -> str:
         return f"{self.address}/{name}"
+
+    def inside(self, name: str) -> str:
+        return name
 
 
 def place(address: str, options: Mapping[str, str]) -> Place:

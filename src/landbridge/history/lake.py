@@ -11,7 +11,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -27,6 +27,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from landbridge.errors import Damaged, Missing
 from landbridge.history.durable import REMOTE, place, told
+from landbridge.history.log import CHECKPOINT, COUNT, EVERY, mend
 from landbridge.model.instant import EPOCH, MICROSECOND, format_instant
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ SCHEMA = pa.schema(
         ("until", TIME),
     ]
 )
+HOUR = 3_600_000_000
 VERSION = 1  # of these columns and of what they mean
 VERSION_KEY = "landbridge.version"
 APPLICATION = "landbridge"  # under this name a table keeps its position
@@ -154,6 +156,14 @@ class Lake:
             return None
         with self.lock:
             return self.tables.setdefault(type_, found)
+
+    def mend(self, type_: str) -> list[str]:
+        """Take away what a failure of the power left of a type's last commit; for whoever drains, before anything."""
+        gone = mend(self.place, folder_of(type_))
+        if gone:
+            with self.lock:
+                self.tables.pop(type_, None)
+        return gone
 
     def opened(self, folder: str) -> "LakeTable | None":
         delta = self.delta(folder)
@@ -261,9 +271,14 @@ class LakeTable:
     def write(self, lines: pa.Table, *, corrects: bool) -> File:
         """Write lines (of SCHEMA's columns, sorted) as a file that is on the disk but not the table's yet."""
         low, high = (int(one.as_py()) for one in pc.min_max(lines.column("commit")).values())
+        return self.write_parts([lines], low, high, corrects=corrects)
+
+    def write_parts(self, parts: Iterable[pa.Table], low: int, high: int, *, corrects: bool) -> File:
+        """Write lines of commits from `low` to `high`, which come in parts, as a file; see `write`."""
         name = f"{low}-{high}-{uuid.uuid4().hex}{CORRECTS if corrects else ''}.parquet"
-        size = self.lake.place.write(f"{self.folder}/{name}", lambda file: write_lines(file, lines))
-        return described(f"{self.address}/{name}", name, size, lines, corrects)
+        told = Told()
+        size = self.lake.place.write(f"{self.folder}/{name}", lambda file: write_lines(file, map(told.of, parts)))
+        return told.file(f"{self.address}/{name}", name, size, corrects)
 
     def commit(
         self,
@@ -311,6 +326,7 @@ class LakeTable:
             self.delta.create_write_transaction(
                 actions, "append", Schema.from_arrow(SCHEMA),
                 commit_properties=CommitProperties(
+                    custom_metadata={COUNT: len(actions) + len(numbers)},
                     app_transactions=[Transaction(name, version) for name, version in numbers.items()],
                     max_commit_retries=0,
                 ),
@@ -325,6 +341,20 @@ class LakeTable:
             self.lake.place.settle(*(f"{self.folder}/{log_name(n)}" for n in range(before + 1, now.version + 1)))
             return now
 
+    def checkpoint(self) -> bool:
+        """Put the log so far into one file, where it has grown long; whether it was done."""
+        log = f"{self.folder}/_delta_log"
+        with self.lock, told(self.address):
+            self.renew()
+            made = [found.name for found in self.lake.place.found(log) if CHECKPOINT.match(found.name.split("/")[-1])]
+            newest = max((int(name.split("/")[-1][:20]) for name in made), default=0)
+            if int(self.delta.version()) < newest + EVERY:
+                return False
+            self.delta.create_checkpoint()
+            self.lake.place.settle(*(found.name for found in self.lake.place.found(log)))
+            self.delta.cleanup_metadata()
+            return True
+
     def secure(self, after: int) -> None:
         """Put all files with lines of commits after one on the disk for certain, and all of the log."""
         files = [f"{self.folder}/{file.name}" for file in self.snapshot().files if file.high > after]
@@ -337,12 +367,21 @@ class LakeTable:
         with told(self.address):
             return read()
 
+    def inside(self, file: File) -> str:
+        """A file's path for the lake's own file system."""
+        return self.lake.place.inside(f"{self.folder}/{file.name}")
+
+    def given_up(self, grace: int) -> set[str]:
+        """The names of files that were taken out of the table longer ago than so many microseconds."""
+        with self.lock, told(self.address):
+            self.renew()
+            return set(self.delta.vacuum(grace // HOUR, dry_run=True, enforce_retention_duration=False))
+
     def read(self, file: File, columns: Sequence[str] | None = None, wanted: pc.Expression | None = None) -> pa.Table:
         """Lines of a file; of all columns where none are named. Raises Damaged where the file is missing or broken."""
         with told(file.path):
             return pq.read_table(
-                f"{self.folder}/{file.name}" if REMOTE in self.address else file.path,
-                columns=columns, filters=wanted, filesystem=self.lake.place.files, partitioning=None,
+                self.inside(file), columns=columns, filters=wanted, filesystem=self.lake.place.files, partitioning=None,
             )  # fmt: skip
 
 
@@ -375,35 +414,58 @@ def check_versions(delta: DeltaTable, address: str) -> None:
         )
 
 
-def write_lines(file: Any, lines: pa.Table) -> None:
+def write_lines(file: Any, parts: Iterable[pa.Table]) -> None:
     """Write lines as Parquet: text columns as dictionaries, numbers as they are packed best."""
-    pq.write_table(
-        lines, file, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, data_page_size=PAGE_BYTES,
-        use_dictionary=[name for name in SCHEMA.names if name not in COUNTING],
-        column_encoding=dict.fromkeys(COUNTING, "DELTA_BINARY_PACKED"),
-        store_schema=False, write_page_index=True, coerce_timestamps="us",
-    )  # fmt: skip
+    writer: pq.ParquetWriter | None = None
+    try:
+        for lines in parts:
+            if writer is None:
+                writer = pq.ParquetWriter(
+                    file, lines.schema, compression="zstd", compression_level=3, data_page_size=PAGE_BYTES,
+                    use_dictionary=[name for name in SCHEMA.names if name not in COUNTING],
+                    column_encoding=dict.fromkeys(COUNTING, "DELTA_BINARY_PACKED"),
+                    store_schema=False, write_page_index=True, coerce_timestamps="us",
+                )  # fmt: skip
+            writer.write_table(lines, row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
 
 
-def described(path: str, name: str, size: int, lines: pa.Table, corrects: bool) -> File:
-    """A written file with what the log says of it."""
-    bounds: dict[str, tuple[Any, Any]] = {}
-    for column in COUNTED:
-        values = lines.column(column)
-        values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
-        values = values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values
-        found = pc.min_max(values).as_py()
-        bounds[column] = (found["min"], found["max"])
-    stats = {
-        "numRecords": lines.num_rows,
-        "minValues": {column: shown(column, low) for column, (low, _) in bounds.items()},
-        "maxValues": {column: shown(column, high) for column, (_, high) in bounds.items()},
-        "nullCount": {field.name: lines.column(field.name).null_count for field in SCHEMA},
-    }
-    return File(
-        path, lines.num_rows, size, *bounds["time"], name, *bounds["commit"], *bounds["recorded"],
-        orjson.dumps(stats).decode(), corrects,
-    )  # fmt: skip
+class Told:
+    """What the log says of a file, gathered while its lines pass."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.bounds: dict[str, tuple[Any, Any]] = {}
+        self.nulls = dict.fromkeys(SCHEMA.names, 0)
+
+    def of(self, lines: pa.Table) -> pa.Table:
+        """Count these lines in, and give them on."""
+        self.rows += lines.num_rows
+        for name in SCHEMA.names:
+            self.nulls[name] += lines.column(name).null_count
+        for column in COUNTED if lines.num_rows else ():
+            values = lines.column(column)
+            values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
+            values = values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values
+            low, high = pc.min_max(values).as_py().values()
+            before = self.bounds.get(column, (low, high))
+            self.bounds[column] = (min(low, before[0]), max(high, before[1]))
+        return lines
+
+    def file(self, path: str, name: str, size: int, corrects: bool) -> File:
+        bounds = self.bounds
+        stats = {
+            "numRecords": self.rows,
+            "minValues": {column: shown(column, low) for column, (low, _) in bounds.items()},
+            "maxValues": {column: shown(column, high) for column, (_, high) in bounds.items()},
+            "nullCount": self.nulls,
+        }
+        return File(
+            path, self.rows, size, *bounds["time"], name, *bounds["commit"], *bounds["recorded"],
+            orjson.dumps(stats).decode(), corrects,
+        )  # fmt: skip
 
 
 def shown(column: str, value: Any) -> Any:

@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from landbridge.model.entity import API
+from landbridge.history.line import CLIENTS
 
 KEY = ["attribute", "entity", "dataset", "source", "time"]
 PLACE = ["commit", "ordinal"]
-OF_A_SOURCE = pl.col("source") != API  # a client's line takes another one's place only where it says so
+OF_A_SOURCE = ~pl.col("source").is_in(CLIENTS)  # a client's line takes another one's place only where it says so
 
 
 def superseding(lines: pa.Table, earlier: Sequence[str] = (), options: Mapping[str, str] | None = None) -> pa.Table:
