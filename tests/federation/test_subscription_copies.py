@@ -42,7 +42,8 @@ def copies(broker: Broker) -> list[dict[str, Any]]:
 
 
 def subscribe(broker: Broker, **members: Any) -> None:
-    answer = broker.client.post("/subscriptions", json={**BASE, **members})
+    body = {name: one for name, one in {**BASE, **members}.items() if one is not None}
+    answer = broker.client.post("/subscriptions", json=body)
     assert answer.status_code == 201, answer.text
 
 
@@ -120,3 +121,15 @@ def test_parts_are_put_together_before_they_are_judged(pair: tuple[Broker, Broke
         assert notify(here, id_, lamp(number, power={"type": "Property", "value": power})) == 200
     ((one,),) = told(here)
     assert (one["id"], one["power"]["value"], one["colour"]["value"]) == (lamp(1)["id"], 99, "red")
+
+
+def test_an_id_stands_over_a_pattern_also_of_what_a_copy_notifies(pair: tuple[Broker, Broker]) -> None:
+    """NGSI-LD 5.2.33."""
+    here, there = pair
+    here.register(there.address)
+    subscribe(here, entities=[{"type": "Lamp", "id": lamp(1)["id"], "idPattern": "2$"}], q=None)
+    soon(lambda: len(copies(there)), 1)
+    (copy,) = copies(there)
+    assert notify(here, copy["id"], lamp(2, power=1)) == 200
+    assert notify(here, copy["id"], lamp(1, power=1)) == 200
+    assert [[one["id"] for one in data] for data in told(here)] == [[lamp(1)["id"]]]

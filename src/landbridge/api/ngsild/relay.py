@@ -19,13 +19,13 @@ from landbridge.api.ngsild.subscription_sense import Json, understand
 from landbridge.api.ngsild.subscription_shown import show_subscription
 from landbridge.errors import LandbridgeError, Missing
 from landbridge.federation.foreign import moment_of, parse_foreign
-from landbridge.federation.pattern import matches
 from landbridge.federation.reach import Reach
 from landbridge.federation.relay import RELAY, SUBSCRIPTIONS, Relays, Wanted
+from landbridge.federation.selector import selects
 from landbridge.federation.trip import Trip, passed
 from landbridge.federation.union import Part, united
 from landbridge.model.answer import Document
-from landbridge.model.query import Query, Selector
+from landbridge.model.query import Query
 from landbridge.model.subscription import Subscription
 from landbridge.model.terms import Contexts
 from landbridge.pool import delivery
@@ -33,14 +33,13 @@ from landbridge.pool.cabinet import Kept
 from landbridge.pool.delivery import Lane
 from landbridge.pool.match import entities
 from landbridge.pool.sieve import sift
-from landbridge.pool.target import is_of
 from landbridge.publish.notification import write_notification
 from landbridge.publish.view import View
 
 ADDRESS = "/ngsi-ld/ex/remote-notify"
 COPIED = frozenset(
     {"type", "entities", "watchedAttributes", "notificationTrigger", "timeInterval", "throttling", "q", "geoQ",
-     "scopeQ", "isActive", "expiresAt", "splitEntities"}
+     "scopeQ", "isActive", "expiresAt", "splitEntities", "expandValues", "jsonKeys"}
 )  # fmt: skip
 FILTERS = frozenset({"q", "geoQ", "scopeQ"})
 MOST = 1000  # entities of one notification
@@ -149,7 +148,7 @@ class RelayServer:
 
     def fitting(self, made: Subscription, documents: Sequence[Document], relay: Kept, *, split: bool) -> list[Document]:
         """The entities that the subscription is about; put together with the rest of them where they may be split."""
-        meant = [one for one in documents if any(chosen(selector, one) for selector in made.selectors or (Selector(),))]
+        meant = [one for one in documents if selects(made.selectors, one)]
         if not split or not meant:
             return meant
         wholes = [self.whole(made.tenant, one, relay.body["registration"]) for one in meant]
@@ -186,11 +185,3 @@ def both(first: Callable[[], None], second: Callable[[], None]) -> None:
 def home_of(request: Request) -> str:
     """The address under which the client reached us."""
     return f"{request.scope['scheme']}://{request.headers.get('host', '')}"
-
-
-def chosen(selector: Selector, document: Document) -> bool:
-    return (
-        (selector.types is None or is_of(document["type"], selector.types))
-        and (not selector.ids or document["id"] in selector.ids)
-        and (selector.id_pattern is None or matches(selector.id_pattern, document["id"]))
-    )

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from landbridge.api.ngsild.filter import parse_q, render_q
+from landbridge.api.ngsild.parameter import expanded
 from landbridge.api.ngsild.projection import parse_projection, render_projection
 from landbridge.api.ngsild.selection import parse_types, render_types
 from landbridge.api.ngsild.subscription_sense import CONTEXTS, EVERY_TYPE, Json
@@ -42,7 +43,8 @@ def show_subscription(
             found[name] = ",".join(own(one) for one in given[name].split(","))
     for name in ("q", "csf"):
         if name in given:
-            found[name] = show_query(given[name], body[CONTEXTS][name], terms, contexts, tenant)
+            words = expanded(given, core) if name == "q" else frozenset()
+            found[name] = show_query(given[name], body[CONTEXTS][name], terms, contexts, tenant, words)
     if "geoproperty" in given.get("geoQ", {}):
         found["geoQ"] = {**given["geoQ"], "geoproperty": own(given["geoQ"]["geoproperty"])}
     found.setdefault("notificationTrigger", list(USUAL_TRIGGERS))
@@ -59,12 +61,12 @@ def show_selector(given: Json, terms: Terms, core: Terms) -> Json:
     return {**given, "type": render_types(parse_types(given["type"], core), terms)}
 
 
-def show_query(told: str, context: Any, terms: Terms, contexts: Contexts, tenant: str) -> str:
-    """A query's text; in the names of another reader's context where that is another one."""
+def show_query(told: str, context: Any, terms: Terms, contexts: Contexts, tenant: str, words: frozenset[str]) -> str:
+    """A query's text; in the names of another reader's context where that is another one, `words` as whole IRIs."""
     if list(terms.contexts) == context:
         return told
     try:
-        return render_q(parse_q(unquote(told), contexts.terms(context or None, tenant)), terms)
+        return render_q(parse_q(unquote(told), contexts.terms(context or None, tenant), words), terms)
     except Invalid:
         return told
 
