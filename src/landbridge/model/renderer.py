@@ -28,6 +28,7 @@ from landbridge.model.terms import Terms
 Form = Literal["normalized", "concise", "simplified"]
 RELATIONSHIPS = {"Relationship": "entity", "ListRelationship": "entityList"}  # and where linked entities stand inline
 DEFAULT_INSTANCE = "@none"
+AS_KEPT = frozenset({"type", "value", "object", "unitCode", "observedAt", "datasetId", PROVENANCE})  # shown as they are
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Rendering:
         parts = (self.attrs, self.language, self.datasets)
         lists = tuple(None if part is None else tuple(part) for part in parts)
         return self.terms, self.form, self.system, self.geometry, self.context, self.pick, self.omit, lists
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether all of an entity is shown as it is: normalized, all members, all instances."""
+        parts = (self.attrs, self.pick, self.omit, self.datasets)
+        return self.form == "normalized" and all(part is None for part in parts)
 
     def shows(self, name: str) -> bool:
         """Whether a member is shown."""
@@ -146,6 +153,12 @@ def head(document: Document, how: Rendering) -> dict[str, Any]:
 
 
 def attributes(document: Document, how: Rendering, links: Links | None = None) -> dict[str, Any]:
+    if how.is_whole and links is None:
+        compact = how.terms.compact
+        return {
+            compact(name): normalized(instances[0], how) if len(instances) == 1 else render_attribute(instances, how)
+            for name, instances in document["attrs"].items()
+        }
     shown = {}
     for name, instances in document["attrs"].items():
         if how.shows(name) and (kept := chosen(instances, how)):
@@ -203,9 +216,13 @@ def is_many(instance: Mapping[str, Any]) -> bool:
 
 def normalized(instance: Instance, how: Rendering) -> dict[str, Any]:
     """An instance with all its members, names compacted."""
+    if not how.system and instance.keys() <= AS_KEPT:
+        shown = dict(instance)
+        shown.pop(PROVENANCE, None)
+        return shown
     kind = instance["type"]
     member = KINDS[kind]
-    shown: dict[str, Any] = {"type": kind, member: shown_value(kind, instance[member], how)}
+    shown = {"type": kind, member: shown_value(kind, instance[member], how)}
     if kind == "LanguageProperty" and how.language:
         text, tag = best_text(instance["languageMap"], how.language)
         shown = {"type": "Property", "value": text, "lang": tag}

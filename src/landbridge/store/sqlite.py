@@ -39,7 +39,7 @@ Job = Work | Guest
 BUSY_MS = 60_000
 PATIENCE_MS = 500  # how long a closing store waits for others to let the log be copied back
 GROUP = 128  # jobs in one transaction at most
-STEPS = 2_000  # of SQLite between two looks at the clock, about 20 µs
+STEPS, LOOK_SECONDS = 2_000, 20e-6  # of SQLite between two looks at the clock, and about how long they take
 MOST_INDEXES = 64  # made on demand by one process
 WAL_PAGES = 16_000  # about 64 MB: copy the log back into the file, between two commits
 
@@ -86,6 +86,21 @@ def check_version(connection: apsw.Connection) -> int:
             hint="Install the version that wrote it, or a later one.",
         )
     return found
+
+
+class Bound:
+    """The end of what a read may take: so much work of SQLite, and ten times as long where it has to wait for others.
+
+    Work is counted in steps, for a clock runs on while others have the processor.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.left = int(seconds / LOOK_SECONDS)
+        self.clock = perf_counter() + 10 * seconds
+
+    def is_over(self) -> bool:
+        self.left -= 1
+        return self.left < 0 or perf_counter() > self.clock
 
 
 class SqliteStore:
@@ -330,13 +345,13 @@ class SqliteStore:
         if inner is not None:
             yield inner
             return
-        until: float | None = getattr(self.local, "until", None)
+        until: Bound | None = getattr(self.local, "until", None)
         try:
             connection = self.take_reader()
             self.local.connection = connection
             try:
                 if until is not None:
-                    connection.set_progress_handler(lambda: perf_counter() > until, STEPS)
+                    connection.set_progress_handler(until.is_over, STEPS)
                 connection.execute("BEGIN")
                 yield connection
             finally:
@@ -352,7 +367,7 @@ class SqliteStore:
     @contextmanager
     def in_time(self, seconds: float) -> Iterator[None]:
         """Bound the reads of this thread: one that takes longer raises TakesLonger."""
-        self.local.until = perf_counter() + seconds
+        self.local.until = Bound(seconds)
         try:
             yield
         finally:
