@@ -10,6 +10,7 @@ import orjson
 from landbridge.api.ngsild.subscription_body import kept
 from landbridge.app.city import City, open_city
 from landbridge.governance.policy import Actor, Role
+from landbridge.history.compact import join
 from landbridge.history.drain import Drain
 from landbridge.model.parser import parse_entity, parse_fragment
 from landbridge.model.query import Has, Query
@@ -120,6 +121,17 @@ def remember(folder: Path, *, drain: bool = True) -> None:
         assert city.pull("survey").state == "done"
         if drain:
             drained(city)
+            joined(city)
+
+
+def joined(city: City) -> None:
+    """Have the small files of history joined; those that they were stay for whoever reads them."""
+    for type_ in city.lake.types():
+        table = city.lake.table(type_)
+        assert table is not None
+        while join(table, 2) is not None:
+            pass
+        table.checkpoint(1)
 
 
 def drained(city: City) -> None:

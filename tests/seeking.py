@@ -54,7 +54,7 @@ def pieces(path: Path) -> Iterator[tuple[str, bytes]]:
         for name, column in zip(
             (table := pq.read_table(path, partitioning=None)).column_names, table.columns, strict=True
         ):
-            yield f"column {name}", "\n".join(map(str, column.unique().to_pylist())).encode()
+            yield f"column {name}", "\n".join({str(value) for value in column.to_pylist()}).encode()
 
 
 def unpacked(place: str, data: bytes) -> Iterator[tuple[str, bytes]]:

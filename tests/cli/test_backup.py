@@ -2,40 +2,17 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from command import landbridge
-from remembering import CODE, ID, NAME, OPERATOR, OTHER, TOLD, make_city, opened, remember
+from remembering import ID, OPERATOR, OTHER, TOLD, make_city, opened, remember
 from seeking import traces
-
-SERVED = "prize"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[httpx.Client]:
-    """A city that is served by processes of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "landbridge", "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        address = next(line for line in process.stdout if "http://" in line).split("http://")[1].split()[0].rstrip("/.")
-        with httpx.Client(base_url=f"http://{address}/ngsi-ld/v1", timeout=30) as client:
-            yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
+from serving import served
 
 
 def remembered(folder: Path, *, drain: bool = True) -> Path:
@@ -155,4 +132,4 @@ def test_it_says_what_is_wrong(tmp_path: Path) -> None:
     assert landbridge("backup", city, tmp_path / "backups").code == 0
     assert "not empty" in landbridge("restore", tmp_path / "backups", city).err
     listed = json.loads((newest(tmp_path / "backups") / "backup.json").read_text())
-    assert "pool/pool.db" in listed["files"] and CODE and NAME and SERVED
+    assert "pool/pool.db" in listed["files"]

@@ -228,7 +228,7 @@ def up_to(name: str, version: int) -> bool:
 
 
 def of_lake(lake: Lake, name: str) -> Iterator[bytes]:
-    with lake.place.files.open_input_stream(name if "://" in lake.root else lake.place.path(name)) as stream:
+    with lake.place.files.open_input_stream(lake.place.inside(name)) as stream:
         while piece := stream.read(PIECE):
             yield bytes(piece)
 

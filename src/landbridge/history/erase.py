@@ -8,6 +8,8 @@ Each step may be repeated, and whoever commits meanwhile is looked at again.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -17,14 +19,14 @@ import pyarrow.parquet as pq
 from landbridge.errors import Damaged
 from landbridge.history.backfill import publish
 from landbridge.history.lake import File, Lake, LakeTable
-from landbridge.history.rows import in_order
+from landbridge.history.rows import LINES, in_order
 from landbridge.history.turn import turn
 from landbridge.model.erasure import Naming, Subject
 from landbridge.model.temporal import ENTITY
 from landbridge.store.sqlite import SqliteStore
 from landbridge.store.wipe import column_renamed, names
 
-CHUNK = 500_000  # lines that are written together
+CHUNK = 500_000  # lines in memory together
 ROUNDS = 20  # looks at a table that others change all the time
 HIDING = ("retract", "clear")  # lines that say nothing but that others do not count
 VALUES = ("form", "number", "text", "json", "lon", "lat", "unit", "rest", "kind")
@@ -91,21 +93,23 @@ class LakeErasure:
     def erase(self, subject: Subject, naming: Naming) -> Mapping[str, int]:
         """Take a subject's lines out of all files, and its names out of others' lines."""
         counts = {"lines of history's files": 0, "others' lines that named it": 0, "files of history": 0}
-        with turn(self.store.path):
-            pass  # what was read of the journal before its lines went has arrived
-        publish(self.store, self.lake)
-        for table in self.tables():
-            for _ in range(ROUNDS):
-                if self.rewritten(table, subject, naming, counts):
-                    break
-            else:
-                raise Damaged(
-                    "Others change the table all the time, so nothing can be erased from it.",
-                    where=table.address,
-                    hint="End them, then: landbridge erase --resume",
-                )
-            counts["files of history"] += self.cleared(table, subject, naming)
+        with turn(self.store.path):  # so what was read of the journal before its lines went has arrived
+            publish(self.store, self.lake)
+            for table in self.tables():
+                self.erase_from(table, subject, naming, counts)
+                counts["files of history"] += self.cleared(table, subject, naming)
         return counts
+
+    def erase_from(self, table: LakeTable, subject: Subject, naming: Naming, counts: dict[str, int]) -> None:
+        """Write a table's files anew until none holds the subject. Raises Damaged where others never let it be."""
+        for _ in range(ROUNDS):
+            if self.rewritten(table, subject, naming, counts):
+                return
+        raise Damaged(
+            "Others change the table all the time, so nothing can be erased from it.",
+            where=table.address,
+            hint="End them, then: landbridge erase --resume",
+        )
 
     def rewritten(self, table: LakeTable, subject: Subject, naming: Naming, counts: dict[str, int]) -> bool:
         """Write the files anew that hold the subject; whether none was left, or none has come since."""
@@ -115,10 +119,10 @@ class LakeErasure:
         before = table.snapshot()
         for file in before.files:
             if any(affected(part, subject, naming) for part in chunks(table, file.name)):
-                made, gone, changed = written(table, file, subject, naming)
+                rewriting = Rewriting(table, file, subject, naming)
+                new += rewriting.write()
                 old.append(file)
-                new += made
-                lines, named = lines + gone, named + changed
+                lines, named = lines + rewriting.gone, named + rewriting.named
         if not old:
             return True
         if table.commit(new, old) is None:
@@ -152,8 +156,7 @@ class LakeErasure:
 def chunks(table: LakeTable, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """A file's lines, a bounded number at a time, texts as dictionaries."""
     place = table.lake.place
-    name = f"{table.folder}/{name}"
-    with place.files.open_input_file(name if "://" in table.address else place.path(name)) as opened:
+    with place.files.open_input_file(place.inside(f"{table.folder}/{name}")) as opened:
         file = pq.ParquetFile(opened, read_dictionary=list(WORDS))
         held: list[pa.RecordBatch] = []
         count = 0
@@ -210,22 +213,39 @@ def affected(lines: pa.Table, subject: Subject, naming: Naming) -> bool:
     return any(names(lines.column(name), naming) for name in NAMING)
 
 
-def written(table: LakeTable, file: File, subject: Subject, naming: Naming) -> tuple[list[File], int, int]:
-    """A file written anew without the subject: the new files, how many lines went, how many lost a name."""
-    made: list[File] = []
-    gone = changed = 0
-    for part in chunks(table, file.name):
-        mask = covered(part, subject)
-        kept = part.filter(pc.invert(mask))
-        if subject.timed:
-            left = emptied(part.filter(mask))
-            kept = in_order(pa.concat_tables([kept, left])) if left.num_rows else kept
-        gone += part.num_rows - kept.num_rows
-        kept, count = unnamed(tidied(kept) if kept.num_rows < part.num_rows else kept, naming)
-        changed += count
-        if kept.num_rows:
-            made.append(table.write(kept, corrects=file.corrects))
-    return made, gone, changed
+@dataclass
+class Rewriting:
+    """One file on its way to being without the subject; `gone` and `named` count lines, once all parts are through."""
+
+    table: LakeTable
+    file: File
+    subject: Subject
+    naming: Naming
+    gone: int = 0
+    named: int = 0
+
+    def parts(self) -> Iterator[pa.Table]:
+        """What stays, in the order of the file's lines."""
+        for part in chunks(self.table, self.file.name):
+            mask = covered(part, self.subject)
+            kept = part.filter(pc.invert(mask))
+            if self.subject.timed:
+                left = emptied(part.filter(mask))
+                kept = in_order(pa.concat_tables([kept, left])) if left.num_rows else kept
+            self.gone += part.num_rows - kept.num_rows
+            kept, count = unnamed(tidied(kept) if kept.num_rows < part.num_rows else kept, self.naming)
+            self.named += count
+            if kept.num_rows:
+                yield kept.cast(LINES)
+
+    def write(self) -> list[File]:
+        """The file in its place; none where nothing is left of it."""
+        parts = self.parts()
+        first = next(parts, None)
+        if first is None:
+            return []
+        file = self.file
+        return [self.table.write_parts(chain([first], parts), file.low, file.high, corrects=file.corrects)]
 
 
 def tidied(lines: pa.Table) -> pa.Table:
