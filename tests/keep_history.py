@@ -7,7 +7,7 @@ there is nothing left to do.
 import sys
 from pathlib import Path
 
-from landbridge.history import compact, drain, lake, trim
+from landbridge.history import compact, drain, trim, upkeep
 from landbridge.history.lake import Lake
 from landbridge.history.trim import Window
 from landbridge.history.upkeep import Upkeep
@@ -15,14 +15,14 @@ from landbridge.store.sqlite import open_store
 
 
 def main(folder: Path) -> None:
-    drain.LINES, compact.PART, lake.EVERY = 300, 500, 5
+    drain.LINES, compact.PART, upkeep.EVERY = 300, 500, 5
     trim.ROWS_AT_ONCE, trim.SEGMENTS_AT_ONCE = 20, 1
     store = open_store(folder / "pool.db")
-    upkeep = Upkeep(store, Lake(str(folder / "history")), Window(0, 0), grace=0)
+    keeping = Upkeep(store, Lake(str(folder / "history")), Window(0, 0), grace=0)
     print("begun", flush=True)
     while True:
-        done = upkeep.step()
-        tended = upkeep.tend()
+        done = keeping.step()
+        tended = keeping.tend()
         for trouble in (*done.troubles.values(), *tended.troubles.values()):
             raise trouble
         if not done.more and tended.idle:

@@ -28,12 +28,12 @@ def keeper(folder: Path) -> subprocess.Popen[str]:
 def kill_keepers(folder: Path, seed: int, kills: int) -> int:
     """Write, kill whoever keeps the history of it, look for every line; the number of keepers that were at work."""
     chance = random.Random(seed)
-    city = lively(folder / "pool.db", few=True)
+    city = lively(folder / "pool.db", small=True)
     wanted: Lines = {}
     busy = 0
     try:
         for round_ in range(kills):
-            write_more(city, chance.choice([7, 8, 9]), few=True)
+            write_more(city, chance.choice([7, 8, 9]), small=True)
             wanted |= journalled(city.store)
             process = keeper(folder)
             time.sleep(chance.uniform(0, LONGEST))

@@ -152,21 +152,21 @@ class Remembering(City):
         return pool
 
 
-def lively(path: Path | str, seed: int = 7, lake: Lake | None = None, few: bool = False) -> Remembering:
+def lively(path: Path | str, seed: int = 7, lake: Lake | None = None, small: bool = False) -> Remembering:
     """A city with lines of every form: rows, segments of both forms, claims of two sources, what clients wrote."""
     city = Remembering(path, lake or history(Path(path).parent), claims=rivals("a", "b"))
-    write_more(city, seed, few)
+    write_more(city, seed, small)
     return city
 
 
-def write_more(city: City, seed: int, few: bool = False) -> None:
-    """Some commits of every form more, with thousands of lines or with `few`."""
+def write_more(city: City, seed: int, small: bool = False) -> None:
+    """Some commits of every form more, with thousands of lines or, where `small`, hundreds."""
     chance = random.Random(seed)
     start = micro("2026-01-01T00:00Z") + seed * 1000 * HOUR
     few = [reading(chance, f"urn:x:{n % 3}", start + n * HOUR) for n in range(9)]
     city.pull("a", few)
     city.pull("b", [{**row, "n": row["n"] + chance.choice([0, 1])} for row in few])
-    many = [reading(chance, f"urn:x:{n % 40}", start + n * HOUR // 7) for n in range(130 if few else 1200)]
+    many = [reading(chance, f"urn:x:{n % 40}", start + n * HOUR // 7) for n in range(130 if small else 1200)]
     city.pull("a", many)  # as columns
     odd = [
         {**row, "refPlace.object": f"urn:p:{n}", "type": TYPES[1], "id": f"urn:y:{n % 5}"} for n, row in enumerate(many)

@@ -27,7 +27,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from landbridge.errors import Damaged, Missing
 from landbridge.history.durable import REMOTE, place, told
-from landbridge.history.log import CHECKPOINT, COUNT, EVERY, mend
+from landbridge.history.log import CHECKPOINT, COUNT, mend
 from landbridge.model.instant import EPOCH, MICROSECOND, format_instant
 
 T = TypeVar("T")
@@ -341,14 +341,14 @@ class LakeTable:
             self.lake.place.settle(*(f"{self.folder}/{log_name(n)}" for n in range(before + 1, now.version + 1)))
             return now
 
-    def checkpoint(self) -> bool:
-        """Put the log so far into one file, where it has grown long; whether it was done."""
+    def checkpoint(self, every: int) -> bool:
+        """Put the log so far into one file, where it has grown by so many commits; whether it was done."""
         log = f"{self.folder}/_delta_log"
         with self.lock, told(self.address):
             self.renew()
             made = [found.name for found in self.lake.place.found(log) if CHECKPOINT.match(found.name.split("/")[-1])]
             newest = max((int(name.split("/")[-1][:20]) for name in made), default=0)
-            if int(self.delta.version()) < newest + EVERY:
+            if int(self.delta.version()) < newest + every:
                 return False
             self.delta.create_checkpoint()
             self.lake.place.settle(*(found.name for found in self.lake.place.found(log)))

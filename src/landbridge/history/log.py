@@ -19,7 +19,6 @@ COUNT = "landbridge.actions"  # in a commit's information: how many actions it h
 COMMIT = re.compile(r"(\d{20})\.json\Z")
 CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(\.\S+)?\.parquet\Z")
 LAST = "_last_checkpoint"
-EVERY = 64  # commits after which a checkpoint is made
 LARGEST = 64 << 20  # bytes of a commit's file
 
 

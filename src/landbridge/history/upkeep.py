@@ -21,6 +21,8 @@ from landbridge.store.sqlite import SqliteStore
 
 GRACE = 3_600_000_000  # microseconds that files stay which the table has given up, for whoever reads them just now
 
+EVERY = 64  # commits of a table after which its log is put together
+
 
 @dataclass
 class Tended:
@@ -86,7 +88,7 @@ class Upkeep:
             written = compact(table, self.store.clock(), self.stopping.is_set) if alone else None
             if written is not None:
                 done.compacted[type_] = written
-            table.checkpoint()
+            table.checkpoint(EVERY)
             gone = sweep(table, named, self.store.clock(), self.grace, alone)
             if gone:
                 done.swept[type_] = len(gone)
