@@ -13,6 +13,7 @@ import orjson
 
 from landbridge.history.line import Line
 from landbridge.history.period import places
+from landbridge.history.rollup import Mean, mean_in
 from landbridge.model.entity import KINDS, PROVENANCE
 from landbridge.model.instant import FIRST
 from landbridge.model.temporal import Aggregate, Bucket, Method, Span, TemporalQuery, TimeProperty
@@ -85,6 +86,9 @@ def value_of(line: Line) -> Any:
     """The value of a line's instance, as it is aggregated: of typed values what they hold."""
     instance = line.instance
     assert instance is not None
+    mean = mean_in(instance)
+    if mean is not None:
+        return mean
     value = instance[KINDS[instance["type"]]]
     if isinstance(value, Mapping) and "@value" in value:
         return value["@value"]
@@ -96,9 +100,11 @@ def value_of(line: Line) -> Any:
 def made_of(method: Method, values: Sequence[Any]) -> Any:
     """One method over the values of one period; None where it does not apply to any of them."""
     if method == "totalCount":
-        return len(values)
+        return sum(value.weight if isinstance(value, Mean) else 1 for value in values)
     if method == "distinctCount":
         return len({as_key(value) for value in values})
+    if any(isinstance(value, Mean) for value in values):
+        return of_means(method, [mean for value in values if (mean := as_mean(value)) is not None])
     numbers = [number for value in values if (number := as_number(value)) is not None]
     if not numbers:
         texts = [value for value in values if isinstance(value, str)]
@@ -106,7 +112,37 @@ def made_of(method: Method, values: Sequence[Any]) -> Any:
     return of_numbers(method, numbers)
 
 
+def as_mean(value: Any) -> Mean | None:
+    """A mean, or a number as the mean of itself alone."""
+    if isinstance(value, Mean):
+        return value
+    number = as_number(value)
+    return None if number is None else Mean(1, number, number, number, number * number)
+
+
+def of_means(method: Method, means: Sequence[Mean]) -> Any:
+    """A method over values of which some are told by their means alone, each weighed by their count."""
+    count, sum_ = sum(one.weight for one in means), fsum(one.mean * one.weight for one in means)
+    squares = fsum(one.squares for one in means)
+    match method:
+        case "sum":
+            return sum_
+        case "avg":
+            return sum_ / count
+        case "min":
+            return min(one.least for one in means)
+        case "max":
+            return max(one.greatest for one in means)
+        case "sumsq":
+            return squares
+        case "stddev":
+            return sqrt(max(squares - sum_ * sum_ / count, 0.0) / (count - 1)) if count > 1 else None
+    return None
+
+
 def as_key(value: Any) -> bytes:
+    if isinstance(value, Mean):
+        value = value.mean
     if isinstance(value, Mapping):
         value = {name: part for name, part in value.items() if name != PROVENANCE}
     if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:

@@ -4,7 +4,8 @@ Nothing recorded is ever changed: what was wrong is hidden by later lines. So wh
 the knowledge: now, or as of some recorded time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,6 +15,7 @@ from landbridge.model.instant import parse_instant
 from landbridge.model.temporal import ENTITY, Moment, TimeProperty, instance_id
 
 CLIENTS = (API, HISTORY)  # owners whose lines take another one's place only where they say so
+OBSERVED, NUMBER, ORDINAL = 2, 4, 5  # places in a line
 SAYS = ("set", "delete")  # operations of lines that are instances
 Place = tuple[int, int]  # commit and ordinal
 
@@ -95,9 +97,11 @@ class Line(NamedTuple):
         )
 
 
-def standing(lines: Iterable[Line], as_of: int | None = None) -> list[Line]:
+def standing(lines: Sequence[Line], as_of: int | None = None) -> Sequence[Line]:
     """Those of one entity's lines that count, as known now or as of a recorded time; corrections are not among them."""
-    known = [line for line in lines if as_of is None or line.recorded <= as_of]
+    known = lines if as_of is None else [line for line in lines if line.recorded <= as_of]
+    if all(map(is_plain, known)) and len({line[:3] for line in known}) == len(known):
+        return known
     hidden, cleared, latest = corrections(known)
     kept = []
     for line in known:
@@ -114,6 +118,11 @@ def standing(lines: Iterable[Line], as_of: int | None = None) -> list[Line]:
         if latest.get(key_of(line), line.place) == line.place:
             kept.append(line)
     return kept
+
+
+def is_plain(line: Line) -> bool:
+    """Whether nothing but another line of its own source and time could hide it, and it hides none."""
+    return line.operation == "set" and line.replaces is None and line.until is None and line.attribute != ENTITY
 
 
 Key = tuple[str, str | None, str, int]
@@ -144,3 +153,10 @@ def key_of(line: Line) -> Key | None:
     if line.observed is None or line.owner in CLIENTS or line.operation not in SAYS or line.attribute == ENTITY:
         return None
     return line.attribute, line.dataset, line.owner, line.observed
+
+
+def ranking(lines: Sequence[Line], property_: TimeProperty) -> Callable[[Line], tuple[int, int, int]]:
+    """What puts lines in order: the time that is asked about, then commits (see `Line.rank`)."""
+    if property_ == "observedAt" and all(line[OBSERVED] is not None for line in lines):
+        return itemgetter(OBSERVED, NUMBER, ORDINAL)
+    return lambda line: line.rank(property_)

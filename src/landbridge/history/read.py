@@ -129,6 +129,9 @@ class Question:
 
     def found(self) -> Iterator[tuple[Subject, Evolution | None]]:
         """The entities that the query finds, in the order of its road, and their evolutions where they are known."""
+        if self.sums_up and self.is_open:
+            yield from self.summed()
+            return
         looked = 0
         trial = Trial(self.query)
         for some in self.candidates():
@@ -153,10 +156,33 @@ class Question:
                 if one is not None and (one.attrs or one.kinds):
                     yield subject, one
 
+    @property
+    def is_open(self) -> bool:
+        """Whether having an aggregate is all that an entity needs to be found."""
+        query = self.query
+        return query.where is None and query.geo is None and set(query.attrs) <= set(self.asked.attributes)
+
+    def summed(self) -> Iterator[tuple[Subject, Evolution | None]]:
+        """The entities that have aggregates, as many at once as a page needs."""
+        want = self.query.offset + self.query.limit + 1
+        waiting: list[Subject] = []
+        for some in self.candidates():
+            waiting += some
+            if len(waiting) >= want:
+                yield from self.having_sums(waiting)
+                waiting = []
+        yield from self.having_sums(waiting)
+
+    def having_sums(self, some: Sequence[Subject]) -> Iterator[tuple[Subject, Evolution | None]]:
+        by_id = {subject.id: subject for subject in some}
+        for one in self.evolutions([(subject, None) for subject in some]):
+            if one.kinds:
+                yield by_id[one.id], one
+
     def candidates(self) -> Iterator[tuple[Subject, ...]]:
         """The entities that the query names by type, id and pattern, some at a time."""
         has = Patterns(self.connection)
-        if self.query.limit > ONE_BY_ONE:
+        if self.query.limit > ONE_BY_ONE and not (self.sums_up and self.is_open):
             self.sift()
         for some in ids(self.connection, self.query, road_of(self.query)):
             known = subjects(self.connection, self.query.tenant, self.maybe(some)).values()

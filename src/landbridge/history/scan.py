@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landbridge.history.block import said
-from landbridge.history.lake import SCHEMA
+from landbridge.history.lake import SCHEMA, File
 from landbridge.history.line import CLIENTS, Line
 from landbridge.history.rows import pending
 from landbridge.history.spread import View, Views, may_hold
@@ -22,7 +22,6 @@ from landbridge.model.instant import EPOCH, FIRST, LAST, MICROSECOND
 from landbridge.model.temporal import ENTITY, Span, TemporalQuery
 
 BASE = ("entity", "attribute", "time")
-STANDING = ("commit", "ordinal", "dataset", "recorded", "until", "operation", "timed")
 
 
 def plain(lines: pa.Table) -> pl.DataFrame:
@@ -33,6 +32,7 @@ def plain(lines: pa.Table) -> pl.DataFrame:
 
 
 EMPTY = plain(SCHEMA.empty_table())
+TYPES = EMPTY.schema
 
 
 def moment(instant: int) -> pl.Expr:
@@ -75,25 +75,48 @@ class Scan:
         wanted = list(dict.fromkeys([*BASE, *columns]))
         found = []
         for view in self.parts:
-            found += [self.standing(view, part, wanted, attributes) for part in self.sources(view, attributes)]
+            for part, same in self.sources(view, attributes):
+                part = part.filter(self.conditions(attributes, same))
+                found.append(self.standing(view, part, wanted, attributes, same))
         if not found:
             return EMPTY.lazy().select(wanted)
         return pl.concat(found)
 
-    def sources(self, view: View, attributes: Sequence[str]) -> list[pl.LazyFrame]:
-        """The lines of a type's files, and those of the store that are not there yet, before any are left out."""
-        found = []
-        files = [file.path for file in view.snapshot.files if may_hold(file, self.asked.span)]
+    def sources(self, view: View, attributes: Sequence[str]) -> list[tuple[pl.LazyFrame, Mapping[str, Any]]]:
+        """The lines of a type's files, and those of the store that are not there yet, before any are left out.
+
+        With each what is the same in all of its lines that may be meant, as far as that is known.
+        """
+        found: list[tuple[pl.LazyFrame, Mapping[str, Any]]] = []
+        files = [file for file in view.snapshot.files if may_hold(file, self.asked.span)]
         if files and self.views.lake is not None:
-            found.append(pl.scan_parquet(files, storage_options=self.views.lake.options or None))
+            paths = [file.path for file in files]
+            options = self.views.lake.options or None
+            found.append((pl.scan_parquet(paths, storage_options=options), self.same(view, files, attributes)))
         waiting = self.waiting(view, attributes)
         if waiting.height:
-            found.append(waiting.lazy())
-        return [part.filter(self.conditions(attributes)) for part in found]
+            found.append((waiting.lazy(), {}))
+        return found
 
-    def conditions(self, attributes: Sequence[str]) -> list[pl.Expr]:
+    def same(self, view: View, files: Sequence[File], attributes: Sequence[str]) -> dict[str, Any]:
+        """What is the same in all lines of some attributes, by the statistics of the files."""
+        assert view.table is not None
+        found: dict[str, Any] | None = None
+        for file in files:
+            for group in self.views.blocks.groups(view.table, file):
+                low, high = group.attribute
+                if attributes and not any(low <= name <= high for name in attributes):
+                    continue
+                if found is None:
+                    found = dict(group.same)
+                else:
+                    found = {name: one for name, one in found.items() if name in group.same and group.same[name] == one}
+        return found or {}
+
+    def conditions(self, attributes: Sequence[str], same: Mapping[str, Any]) -> list[pl.Expr]:
+        """Which lines are meant; what is the same in all of them need not be looked at."""
         asked, span = self.asked, self.asked.span
-        found = [pl.col("tenant") == asked.query.tenant]
+        found = [] if same.get("tenant") == asked.query.tenant else [pl.col("tenant") == asked.query.tenant]
         if len(attributes) == 1:
             found.append(pl.col("attribute") == attributes[0])
         else:
@@ -103,11 +126,12 @@ class Scan:
         elif self.ids is not None:
             found += [pl.col("entity") >= min(self.ids, default=""), pl.col("entity") <= max(self.ids, default="")]
             found.append(pl.col("entity").is_in(list(self.ids)))
-        deletions = span is not None and span.property == "deletedAt"
-        found.append(pl.col("operation") == ("delete" if deletions else "set"))
+        operation = "delete" if span is not None and span.property == "deletedAt" else "set"
+        if same.get("operation") != operation:
+            found.append(pl.col("operation") == operation)
         if span is not None:
             if span.property == "observedAt":
-                found += [pl.col("timed"), in_span("time", span)]
+                found += [*([] if same.get("timed") is True else [pl.col("timed")]), in_span("time", span)]
             else:
                 found.append(in_span("recorded", span))
         if asked.datasets:
@@ -138,39 +162,50 @@ class Scan:
             return lines
         return superseding(lines, earlier, self.views.lake.options if self.views.lake is not None else None)
 
-    def has_json(self) -> bool:
-        """Whether there may be values that are neither numbers nor texts, as far as files say."""
-        for view in self.parts:
-            for file in view.snapshot.files if view.table is not None else ():
-                if may_hold(file, self.asked.span):
-                    assert view.table is not None
-                    if any(
-                        group.same.get("json", "") is not None for group in self.views.blocks.groups(view.table, file)
-                    ):
-                        return True
-        return any(frame["json"].null_count() < frame.height for frame in self.held.values())
+    def has_json(self, attributes: Sequence[str]) -> bool:
+        """Whether there may be values that are neither numbers nor texts."""
+        return any(
+            same.get("json", "") is not None for view in self.parts for _, same in self.sources(view, attributes)
+        )
+
+    def has_means(self, attributes: Sequence[str]) -> bool:
+        """Whether some lines may be means that retention left in the place of others (see `history.rollup`)."""
+        return any(
+            same.get("rest", "") is not None for view in self.parts for _, same in self.sources(view, attributes)
+        )
+
+    def last(self) -> int | None:
+        """A time after which no line lies, as files say; None where there are no lines."""
+        found = [file.last for view in self.parts for file in view.snapshot.files if may_hold(file, self.asked.span)]
+        for frame in self.held.values():
+            if frame.height:
+                found.append(int(frame["time"].dt.epoch("us").max()))  # type: ignore[arg-type]  # there are some
+        return max(found, default=None)
 
     # -- what stands
 
     def standing(
-        self, view: View, lines: pl.LazyFrame, wanted: Sequence[str], attributes: Sequence[str]
+        self, view: View, lines: pl.LazyFrame, wanted: Sequence[str], attributes: Sequence[str], same: Mapping[str, Any]
     ) -> pl.LazyFrame:
         asked = self.asked
-        lines = lines.select(list(dict.fromkeys([*wanted, *STANDING])))
         if asked.as_of is not None:
             known = pl.col("recorded") <= moment(asked.as_of)
             for number, since in view.since.items():
                 if since > asked.as_of:
                     known &= pl.col("commit") != number
             lines = lines.filter(known, pl.col("until").is_null() | (pl.col("until") > moment(asked.as_of)))
-        else:
+        elif same.get("until", "") is not None:
             lines = lines.filter(pl.col("until").is_null())
         hidden, clears = self.corrections(view, attributes)
         if hidden.height:
             lines = lines.join(hidden.lazy(), on=["commit", "ordinal"], how="anti")
         if clears.height:
             lines = self.uncleared(lines, clears)
-        return lines.select(wanted)
+        alike = {name: same[name] for name in wanted if name in same}
+        rest = [name for name in wanted if name not in alike]
+        return lines.select(*rest, *(pl.lit(one, TYPES[name]).alias(name) for name, one in alike.items())).select(
+            wanted
+        )
 
     def corrections(self, view: View, attributes: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Which lines are hidden by others, by place; and up to which commit series of entities are."""

@@ -29,6 +29,7 @@ from landbridge.store.schema import KIND_BITS
 MOST_LINES = 500_000  # of one entity, made into instances for one answer
 MARGIN = 8  # lines that are read beyond what a page needs, as some may be hidden
 Key = tuple[str, int]  # attribute, and its datasetId's place among those met
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,15 @@ class Views:
         self.connection = connection
         self.lake = lake
         self.blocks = blocks
-        self.by_kind = {number: type_ for type_, numbers in drained.kinds(connection).items() for number in numbers}
         self.numbers = drained.kinds(connection)
+        self.by_kind = {number: type_ for type_, numbers in self.numbers.items() for number in numbers}
         self.opened: dict[str, View] = {}
+
+    @property
+    def now(self) -> int:
+        """When the last commit was recorded."""
+        found = self.connection.execute("SELECT recorded FROM commits ORDER BY number DESC LIMIT 1").get
+        return int(found or 0)
 
     def of(self, type_: str) -> View:
         found = self.opened.get(type_)
@@ -194,11 +201,11 @@ def cut(times: Ints, low: int | None, high: int | None, start: int, end: int) ->
     return first, last
 
 
-def mask(block: Block, at: Ints, asked: TemporalQuery) -> NDArray[np.bool_] | None:
+def mask(block: Block, at: Ints, asked: TemporalQuery) -> Flags | None:
     """Which of some lines may count, as far as their columns tell; None: all."""
-    keep: NDArray[np.bool_] | None = None
+    keep: Flags | None = None
 
-    def only(found: NDArray[np.bool_]) -> None:
+    def only(found: Flags) -> None:
         nonlocal keep
         keep = found if keep is None else keep & found
 
@@ -215,7 +222,7 @@ def mask(block: Block, at: Ints, asked: TemporalQuery) -> NDArray[np.bool_] | No
     return keep
 
 
-def in_stretch(times: Ints, span: Span) -> NDArray[np.bool_]:
+def in_stretch(times: Ints, span: Span) -> Flags:
     if span.relation == "before":
         return times < span.at
     found = times >= span.at
@@ -242,7 +249,8 @@ def taken(
     count = total if most is None else min(total, most + MARGIN)
     while True:
         lines = ends(stretches, count, total, asked, room)
-        if count >= total or counted(lines, always, asked.as_of) >= (most or 0):
+        enough = len(lines) >= (most or 0) and not always and len({line[:3] for line in lines}) == len(lines)
+        if count >= total or enough or counted(lines, always, asked.as_of) >= (most or 0):
             return lines
         count = min(total, count * 4)
 

@@ -14,6 +14,7 @@ import polars as pl
 from landbridge.errors import TooMuch
 from landbridge.history.aggregate import Buckets, anchor, as_number, ending
 from landbridge.history.period import boundaries
+from landbridge.history.rollup import ROLLED, mark
 from landbridge.history.scan import Scan
 from landbridge.model.temporal import Aggregate, Bucket, Method, Span, TemporalQuery
 
@@ -28,20 +29,24 @@ TOGETHER = ""  # the id under which all entities together are
 def sums(scan: Scan, attributes: Sequence[str], asked: TemporalQuery) -> Told:
     """The aggregates of the scan's entities. Raises TooMuch where an answer would not fit."""
     assert asked.aggregate is not None
-    lines = valued(scan, scan.lines(attributes, COLUMNS))
+    means = scan.has_means(attributes)
+    columns = (*COLUMNS, "rest") if means else COLUMNS
+    lines = valued(scan.lines(attributes, columns), json=scan.has_json(attributes))
+    lines = weighed(lines) if means else lines
     if asked.aggregate.together:
         lines = lines.with_columns(entity=pl.lit(TOGETHER))
     lines = lines.with_columns(at=timed(asked.span))
     start = anchor(asked.span)
     if start is not None:
-        return told(scan, lines, asked.aggregate, asked.span, start)
+        return told(scan, lines, asked.aggregate, asked.span, start, means=means)
     begun = scan.collect(lines.group_by("entity").agg(begun=pl.col("at").min()))
     if not (asked.aggregate.period.months or asked.aggregate.period.days):
         lines = lines.join(begun.lazy(), on="entity", how="left")
-        return told(scan, lines, asked.aggregate, asked.span, None)
+        return told(scan, lines, asked.aggregate, asked.span, None, means=means)
     found: Told = {}
     for entity, first in begun.iter_rows():  # each has a calendar of its own
-        found |= told(scan, lines.filter(pl.col("entity") == entity), asked.aggregate, asked.span, first)
+        own = lines.filter(pl.col("entity") == entity)
+        found |= told(scan, own, asked.aggregate, asked.span, first, means=means)
     return found
 
 
@@ -51,7 +56,9 @@ def timed(span: Span | None) -> pl.Expr:
     return pl.col(column).dt.epoch("us")
 
 
-def told(scan: Scan, lines: pl.LazyFrame, asked: Aggregate, span: Span | None, start: int | None) -> Told:
+def told(
+    scan: Scan, lines: pl.LazyFrame, asked: Aggregate, span: Span | None, start: int | None, *, means: bool
+) -> Told:
     """Group and sum. `start` None: each entity's periods start where its column `begun` says."""
     if asked.period.whole:
         place = pl.lit(0, pl.Int64)
@@ -60,8 +67,8 @@ def told(scan: Scan, lines: pl.LazyFrame, asked: Aggregate, span: Span | None, s
         place = (pl.col("at") - begun) // asked.period.micros
     else:
         assert start is not None, "calendars of several entities are counted one by one"
-        last = scan.collect(lines.select(pl.col("at").max()))["at"][0]
-        edges = np.array(boundaries(start, start if last is None else int(last), asked.period, asked.zone), np.int64)
+        last = scan.last() if span is None or span.property == "observedAt" else scan.views.now
+        edges = np.array(boundaries(start, start if last is None else last, asked.period, asked.zone), np.int64)
         place = placed(edges)
     keys = ["entity", "attribute", "place"]
     lines = lines.with_columns(place=place)
@@ -71,7 +78,8 @@ def told(scan: Scan, lines: pl.LazyFrame, asked: Aggregate, span: Span | None, s
         lines.group_by(keys)
         .agg(
             kind=pl.col("kind").first(), first=pl.col("at").min(), last=pl.col("at").max(),
-            whole=(pl.col("form") != "number").all(), **more, **made(asked.methods),
+            whole=(pl.col("form") != "number").all(), **more,
+            **made(asked.methods, means),
         )
         .head(MOST_BUCKETS + 1)
     ).sort(keys)  # fmt: skip
@@ -125,16 +133,15 @@ def refuse_too_many(scan: Scan, lines: pl.LazyFrame, asked: Aggregate) -> None:
 # -- values
 
 
-def valued(scan: Scan, lines: pl.LazyFrame) -> pl.LazyFrame:
+def valued(lines: pl.LazyFrame, *, json: bool) -> pl.LazyFrame:
     """Lines with the number `n` or the text `t` that is aggregated; others are counted alone."""
-    json = pl.col("json")
-    lists = pl.struct("kind", "json").map_batches(numbers_in, return_dtype=pl.Float64, is_elementwise=True)
-    texts = json.map_batches(texts_in, return_dtype=pl.String, is_elementwise=True)
     plain = pl.when(NUMBERS).then(pl.col("number"))
     text = pl.when((pl.col("form") == "text") & (pl.col("kind") == "Property")).then(pl.col("text"))
-    if scan.has_json():
-        return lines.with_columns(n=plain.otherwise(lists), t=text.otherwise(texts))
-    return lines.with_columns(n=plain, t=text)
+    if not json:
+        return lines.with_columns(n=plain, t=text)
+    lists = pl.struct("kind", "json").map_batches(numbers_in, return_dtype=pl.Float64, is_elementwise=True)
+    texts = pl.col("json").map_batches(texts_in, return_dtype=pl.String, is_elementwise=True)
+    return lines.with_columns(n=plain.otherwise(lists), t=text.otherwise(texts))
 
 
 def numbers_in(values: pl.Series) -> pl.Series:
@@ -171,10 +178,35 @@ def distinct() -> list[pl.Expr]:
     ]  # fmt: skip
 
 
-def made(methods: Sequence[Method]) -> dict[str, pl.Expr]:
+def weighed(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Lines of which some are means: how many values each stands for, their extremes, and the sum of their squares."""
+    number = pl.col("n")
+    return lines.with_columns(
+        count=pl.when(ROLLED).then(mark("count")).otherwise(1.0),
+        least=pl.when(ROLLED).then(mark("min")).otherwise(number),
+        greatest=pl.when(ROLLED).then(mark("max")).otherwise(number),
+        squares=pl.when(ROLLED).then(mark("sumsq")).otherwise(number * number),
+    )
+
+
+def weighted() -> dict[Method, pl.Expr]:
+    """The methods over lines of which some are means."""
+    number, count = pl.col("n"), pl.col("count")
+    total, counted = (number * count).sum(), count.filter(number.is_not_null()).sum()
+    squares = pl.col("squares").sum()
+    spread = ((squares - total * total / counted) / (counted - 1)).clip(0.0).sqrt()
+    return {
+        "totalCount": count.sum().cast(pl.Int64), "distinctCount": pl.struct(distinct()).n_unique(),
+        "sum": pl.when(number.count() > 0).then(total), "avg": total / counted, "min": pl.col("least").min(),
+        "max": pl.col("greatest").max(), "stddev": pl.when(counted > 1).then(spread),
+        "sumsq": pl.when(number.count() > 0).then(squares),
+    }  # fmt: skip
+
+
+def made(methods: Sequence[Method], means: bool = False) -> dict[str, pl.Expr]:
     """Each method as an expression over a group; for the extremes of texts a second one."""
     number = pl.col("n")
-    known: dict[Method, pl.Expr] = {
+    known = weighted() if means else {
         "totalCount": pl.len(), "distinctCount": pl.struct(distinct()).n_unique(),
         "sum": pl.when(number.count() > 0).then(number.sum()), "avg": number.mean(), "min": number.min(),
         "max": number.max(), "stddev": number.std(ddof=1),

@@ -13,7 +13,7 @@ import orjson
 from landbridge.errors import TooMuch
 from landbridge.history.aggregate import buckets_of, kind_in
 from landbridge.history.candidate import Subject
-from landbridge.history.line import Line, standing
+from landbridge.history.line import Line, ranking, standing
 from landbridge.history.trial import Trial
 from landbridge.model.entity import HISTORY
 from landbridge.model.query import Query, attributes_of
@@ -203,7 +203,7 @@ def fill(evolution: Evolution, chosen: Sequence[Line], asked: TemporalQuery, lin
         if found or evolution.cut is not None:  # what another page has of it is known to be there
             by_name.setdefault(attribute, []).extend(found)
     for attribute, found in by_name.items():
-        found.sort(key=lambda line: line.rank(property_))
+        found.sort(key=ranking(found, property_))
         kind = "Property"
         if not found or any(line.said is None for line in found):
             kind = kind_in(line for line in lines if line.attribute == attribute)
@@ -219,9 +219,10 @@ def series_of(chosen: Sequence[Line], asked: TemporalQuery, property_: TimePrope
         by_name.setdefault(line.attribute, []).append(line)
     series: Series = {}
     for found in by_name.values():
-        found.sort(key=lambda line: line.rank(property_))
+        rank = ranking(found, property_)
+        found.sort(key=rank)
         for line in found if asked.last is None else found[-asked.last :]:
-            if on_page(line.rank(property_)[0], asked):
+            if on_page(rank(line)[0], asked):
                 series.setdefault((line.attribute, line.dataset), []).append(line)
     return series
 
