@@ -3,26 +3,33 @@
 A question goes all the way through the compiler to SQLite. Nothing is called outside: every name leads nowhere.
 """
 
+import asyncio
 import shutil
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import orjson
 from starlette.requests import Request
 
 from fuzzing.body import CONTEXTS, OPERATOR, WORDS, json_of
 from fuzzing.target import Target
-from fuzzing.text import MARKS
+from fuzzing.text import HEAD, MARKS
 from landbridge.api.http.caller import Callers
+from landbridge.api.http.packing import packed
 from landbridge.api.http.resource import Call
+from landbridge.api.ngsild.express import Express
 from landbridge.api.ngsild.operation import Table
-from landbridge.api.ngsild.routes import Doors, table
+from landbridge.api.ngsild.routes import Doors, open_api, table
 from landbridge.pool.pool import Pool
 from landbridge.store.sqlite import open_store
 
+LOOP = asyncio.new_event_loop()  # of those who wait for a write
+CLIENT = ("127.0.0.1", 4711)
+PATIENCE = 60.0  # seconds until a write is answered
 FORGET = 2_000  # requests after which the pool is empty again
 ROOT = "/ngsi-ld/v1"
 FIRST = {
@@ -38,7 +45,7 @@ class City:
 
     def __init__(self) -> None:
         self.asked = 0
-        self.made: tuple[Path, Pool, Table] | None = None
+        self.made: tuple[Path, Pool, Table, Express] | None = None
 
     def table(self) -> Table:
         self.asked += 1
@@ -47,9 +54,16 @@ class City:
         if self.made is None:
             folder = Path(tempfile.mkdtemp(prefix="landbridge-fuzz-"))
             pool = Pool(open_store(folder / "pool.db"))
-            self.made = folder, pool, table(pool, Doors(Callers(by_token=lambda token: None), CONTEXTS))
+            doors = Doors(Callers(by_token=lambda token: None, operator=OPERATOR), CONTEXTS)
+            self.made = folder, pool, table(pool, doors), open_api(pool, doors)[1]
             ask(self.made[2], {"method": "POST", "path": "/entities", "body": FIRST})
         return self.made[2]
+
+    def express(self) -> Express:
+        self.table()
+        assert self.made is not None
+        self.made[3].returns.loop = LOOP
+        return self.made[3]
 
     def close(self) -> None:
         if self.made is not None:
@@ -101,6 +115,26 @@ def read_parameters(data: bytes) -> None:
     ask(city().table(), {"method": "GET", "path": "/entities", "query": json_of(data)})
 
 
+def read_express(data: bytes) -> None:
+    """A request as bytes, by the short way: what it answers is what the ordinary road does."""
+    express, heard = city().express(), list[bytes | None]()
+    answered = express.answer(data, CLIENT, True, heard.append)
+    until = time.monotonic() + PATIENCE
+    while answered == b"" and not heard:  # a write, which its commit answers
+        LOOP.run_until_complete(asyncio.sleep(0))
+        assert time.monotonic() < until, "nothing is answered"
+    if answered and data.startswith(b"GET "):
+        line, _, head = data.partition(b"\r\n")
+        path, _, query = line.split(b" ")[1].partition(b"?")
+        known = express.heads.find(head, CLIENT, True)
+        assert known is not None
+        request = known.request("GET", unquote(path.decode()), path, query)
+        actor = known.actor or OPERATOR
+        ordinary = packed(request, city().table().methods(request)["GET"](Call(request, actor)))
+        assert answered.partition(b"\r\n\r\n")[2] == ordinary.body, (answered, ordinary.body)
+        assert ordinary.status_code == 200
+
+
 PARAMETERS = (
     "type",
     "q",
@@ -134,6 +168,24 @@ PARAMETERS = (
 )
 
 TARGETS = (
+    Target(
+        "express",
+        read_express,
+        words=(
+            *HEAD,
+            *PARAMETERS,
+            "\r\n",
+            "\r\n\r\n",
+            "HTTP/1.1",
+            "GET ",
+            "PATCH ",
+            "content-length: ",
+            "%",
+            "?",
+            "&",
+            "=",
+        ),
+    ),
     Target("question", read_parameters, json=True, words=(*MARKS, *PARAMETERS)),
     Target(
         "request",
