@@ -14,18 +14,21 @@ from landbridge.federation.line import WRONG, Reply
 from landbridge.federation.offer import Narrowed, Offer
 from landbridge.federation.reached import Reached, Ways, listed, types_text
 from landbridge.federation.search import Search
+from landbridge.federation.selector import plain
 from landbridge.federation.strand import Strand, joined, read_evolution
 from landbridge.federation.trip import Trip
 from landbridge.federation.union import Part
 from landbridge.model.answer import Document, Held, Page
 from landbridge.model.instant import format_instant
 from landbridge.model.query import And, Has, Or, Query
-from landbridge.model.temporal import Evolution, Evolutions, Span, TemporalQuery, duration
+from landbridge.model.temporal import Evolution, Evolutions, Span, TemporalQuery
+from landbridge.pool import tally
 from landbridge.pool.pool import Actor, Pool
 
 RETRIEVES = ("retrieveTemporal", "queryTemporal")
 QUERIES = ("queryTemporal",)
 MOST = 1000  # evolutions of one answer
+MOST_ADDED = 100_000  # instances of a series of which aggregates are made where several places have some
 OWN = "@evolution"  # where a document of this module has its evolution
 
 
@@ -56,11 +59,32 @@ class Evolving(Reached):
         except Missing as error:
             local, missing = None, error
         strands = [one for reply in self.ask(meant) for one in self.strands(reply) if one.evolution.id == id]
-        whole = joined(self.own(local, [offer for offer, _ in meant]), strands, asked, self.trip.warn)
+        whole = self.together(actor, local, [offer for offer, _ in meant], strands, asked)
         if whole is None:
             missing = missing or Missing("There is no evolution of such an entity.", where=id)
             missing.told = self.trip.told
             raise missing
+        return whole
+
+    def together(
+        self,
+        actor: Actor,
+        local: Evolution | None,
+        offers: Iterable[Offer],
+        strands: Sequence[Strand],
+        asked: TemporalQuery,
+    ) -> Evolution | None:
+        """What is here and what came, as one evolution. Aggregates are made of the instances of all (4.5.19)."""
+        if asked.aggregate is None or not strands:
+            return joined(self.own(local, offers), strands, asked)
+        bare = replace(asked, aggregate=None, most=MOST_ADDED)
+        if local is not None:
+            local = self.pool.evolution(actor, local.id, bare)
+        whole = joined(self.own(local, offers), strands, bare)
+        if whole is not None:
+            if whole.cut is not None:
+                self.trip.warn(199, f"Aggregates of {whole.id} are of a part of its instances: there are too many.")
+            tally.fill(whole, asked)
         return whole
 
     def retrieval_of(self, offer: Offer, id_: str, asked: TemporalQuery) -> Asked | None:
@@ -80,7 +104,8 @@ class Evolving(Reached):
         self.question_of = asked
         query = asked.query
         offers = [] if query.local else self.offers(query.tenant, query.types, QUERIES, query)
-        if not self.able(asked, offers):
+        together = asked.aggregate is not None and asked.aggregate.together
+        if together or not self.able(asked, offers):
             return self.pool.evolutions(actor, asked)
         if query.order:
             raise InvalidQuery(
@@ -95,10 +120,10 @@ class Evolving(Reached):
         self, offer: Offer, narrowed: Narrowed, query: Query, filters: Mapping[str, str], offset: int, limit: int
     ) -> Asked:
         """The question for one source (NGSI-LD 6.18.3.2)."""
-        own = self.words(offer)
+        own, selected = self.words(offer), plain(query, offer) or query
         assert self.question_of is not None
         wanted = {
-            "type": types_text(query.types, own) or (listed(own, narrowed.types, "|") if narrowed.types else None),
+            "type": types_text(selected.types, own) or (listed(own, narrowed.types, "|") if narrowed.types else None),
             "id": ",".join(narrowed.ids or ()),
             "idPattern": narrowed.pattern,
             "attrs": None if narrowed.names is None else listed(own, narrowed.names),
@@ -162,7 +187,6 @@ class Evolving(Reached):
             return None
         if isinstance(names, frozenset):
             found.attrs = {name: one for name, one in found.attrs.items() if name in names}
-            found.buckets = {name: one for name, one in found.buckets.items() if name in names}
         return Strand(found, offer.mode, offer.id)
 
     def own(self, local: Evolution | None, offers: Iterable[Offer]) -> Evolution | None:
@@ -191,8 +215,8 @@ class EvolutionSearch(Search):
 
     def whole(self, local: Document | None, id_: str) -> Document | None:
         parts = [(walk.offer, walk.parts[id_].document[OWN]) for walk in self.walks if id_ in walk.parts]
-        own = self.evolving.own(local[OWN] if local else None, [offer for offer, _ in parts])
-        found = joined(own, [strand for _, strand in parts], self.asked, self.evolving.trip.warn)
+        strands, offers = [strand for _, strand in parts], [offer for offer, _ in parts]
+        found = self.evolving.together(self.actor, local[OWN] if local else None, offers, strands, self.asked)
         return None if found is None else {"id": id_, "type": list(found.types), "attrs": {}, OWN: found}
 
 
@@ -235,10 +259,6 @@ def told(asked: TemporalQuery) -> dict[str, str]:
             found["endTimeAt"] = format_instant(span.until)
     if asked.last is not None:
         found["lastN"] = str(asked.last)
-    if asked.aggregate is not None:
-        found["options"] = "sysAttrs,aggregatedValues"
-        found["aggrMethods"] = ",".join(asked.aggregate.methods)
-        found["aggrPeriodDuration"] = duration(asked.aggregate.period)
     return found
 
 

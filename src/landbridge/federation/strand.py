@@ -4,21 +4,20 @@ Of two instances with one datasetId and one observedAt the one modified later st
 comes from nobody else; of an auxiliary one only instances count whose time nobody else has.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from landbridge.errors import Invalid
 from landbridge.model.chapter import instance_of, is_simplified, read_scopes, simplified
-from landbridge.model.entity import KINDS, NULL, SYSTEM, Instance
+from landbridge.model.entity import NULL, SYSTEM, Instance
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.parser import ENTITY_MEMBERS, NOT_ATTRIBUTES, head_of, parse_types, read_name
-from landbridge.model.temporal import Bucket, Evolution, Moment, TemporalQuery, time_in
+from landbridge.model.temporal import Evolution, Moment, TemporalQuery, time_in
 from landbridge.model.terms import Contexts, Terms
 from landbridge.model.value import is_uri, parse_id
 
-MOST_INSTANCES = 200_000  # of one entity of an answer
-Warn = Callable[[int, str], None]
+MOST_INSTANCES = 200_000  # of one attribute of an answer
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,9 @@ def read_evolution(
     for name, value in body.items():
         if name in ENTITY_MEMBERS or name in SYSTEM or name in NOT_ATTRIBUTES:
             continue
-        stored = read_name(name, terms)
-        if asked.aggregate is not None:
-            found.buckets[stored], found.kinds[stored] = read_buckets(value, asked.aggregate.methods, name)
-        else:
-            found.attrs[stored] = read_moments(value, source, terms, name)
+        found.attrs[read_name(name, terms)] = read_moments(value, source, terms, name)
     if partial:
-        times = [one.time for moments in found.attrs.values() for one in moments]
-        found.cut = (min(times), max(times)) if times else None
+        found.cut = stretch(found, asked)
     return found
 
 
@@ -96,21 +90,6 @@ def moment(told: Instance, beside: Mapping[str, Any], source: str, place: int) -
     return Moment(time, observed, recorded, 0, place, source, dataset, instance, str(told["type"]))
 
 
-def read_buckets(given: Any, methods: Sequence[str], where: str) -> tuple[dict[str, list[Bucket]], str]:
-    """The aggregated values of one attribute, and what it is (NGSI-LD 4.5.19)."""
-    if not isinstance(given, Mapping):
-        raise Invalid("Aggregated values are an object.", where=where)
-    kind = given.get("type")
-    found = {method: [bucket(one, where) for one in given.get(method, ())] for method in methods if method in given}
-    return found, kind if isinstance(kind, str) and kind in KINDS else "Property"
-
-
-def bucket(given: Any, where: str) -> Bucket:
-    if not isinstance(given, list) or len(given) != 3 or not all(isinstance(time, str) for time in given[1:]):
-        raise Invalid("A value with its start and its end is expected.", where=where)
-    return Bucket(given[0], parse_instant(given[1]), parse_instant(given[2]))
-
-
 def moment_of(value: Any) -> int | None:
     try:
         return parse_instant(value) if isinstance(value, str) else None
@@ -121,31 +100,26 @@ def moment_of(value: Any) -> int | None:
 # -- putting together
 
 
-def joined(own: Evolution | None, strands: Sequence[Strand], asked: TemporalQuery, warn: Warn) -> Evolution | None:
+def joined(own: Evolution | None, strands: Sequence[Strand], asked: TemporalQuery) -> Evolution | None:
     """The evolution that the pool and the sources tell together; None where nobody tells anything."""
     if not strands:
         return own
-    alone = {name for one in strands if one.mode == "exclusive" for name in names_of(one.evolution)}
+    alone = {name for one in strands if one.mode == "exclusive" for name in one.evolution.attrs}
     tellings = [] if own is None else [without(own, alone)]
     tellings += [without(one.evolution, alone) for one in strands if one.mode not in ("exclusive", "auxiliary")]
     tellings += [one.evolution for one in strands if one.mode == "exclusive"]
     whole = Evolution(strands[0].evolution.id, ()) if not tellings else tellings[0]
     for one in tellings[1:]:
-        whole = both(whole, one, asked, warn)
+        whole = both(whole, one, asked)
     for strand in strands:
         if strand.mode == "auxiliary":
-            whole = both(whole, only_new(strand.evolution, whole, asked), asked, warn)
+            whole = both(whole, only_new(strand.evolution, whole, asked), asked)
     return bounded(whole, asked)
-
-
-def names_of(evolution: Evolution) -> Iterable[str]:
-    return (*evolution.attrs, *evolution.buckets)
 
 
 def without(evolution: Evolution, names: set[str]) -> Evolution:
     """An evolution without attributes that others own."""
-    attrs = {name: one for name, one in evolution.attrs.items() if name not in names}
-    return replace(evolution, attrs=attrs, buckets={n: b for n, b in evolution.buckets.items() if n not in names})
+    return replace(evolution, attrs={name: one for name, one in evolution.attrs.items() if name not in names})
 
 
 def only_new(evolution: Evolution, whole: Evolution, asked: TemporalQuery) -> Evolution:
@@ -154,17 +128,14 @@ def only_new(evolution: Evolution, whole: Evolution, asked: TemporalQuery) -> Ev
     for name, moments in evolution.attrs.items():
         there = {time_in(one, asked) for one in whole.attrs.get(name, ())}
         attrs[name] = [one for one in moments if time_in(one, asked) not in there]
-    buckets = {name: one for name, one in evolution.buckets.items() if name not in whole.buckets}
-    return replace(evolution, attrs=attrs, buckets=buckets)
+    return replace(evolution, attrs=attrs)
 
 
-def both(one: Evolution, other: Evolution, asked: TemporalQuery, warn: Warn) -> Evolution:
+def both(one: Evolution, other: Evolution, asked: TemporalQuery) -> Evolution:
     """Two tellings of one evolution as one."""
     attrs = dict(one.attrs)
     for name, moments in other.attrs.items():
         attrs[name] = woven(attrs[name], moments) if name in attrs else list(moments)
-    for name in one.buckets.keys() & other.buckets.keys():
-        warn(199, f"Aggregates of {name} from several places are not put together; those of one are shown.")
     firsts = [time for time in (one.created, other.created) if time is not None]
     lasts = [time for time in (one.modified, other.modified) if time is not None]
     return Evolution(
@@ -175,7 +146,7 @@ def both(one: Evolution, other: Evolution, asked: TemporalQuery, warn: Warn) -> 
         max(lasts, default=None),
         one.deleted if one.deleted is not None and other.deleted is not None else None,
         attrs,
-        {**other.buckets, **one.buckets},
+        {},
         shared(one.cut, other.cut, backwards=asked.last is not None),
         sorted([*one.scopes, *other.scopes], key=lambda moment: moment.time),
         {**other.kinds, **one.kinds},
@@ -207,9 +178,23 @@ def shared(one: tuple[int, int] | None, other: tuple[int, int] | None, *, backwa
 
 
 def bounded(whole: Evolution, asked: TemporalQuery) -> Evolution:
-    """No more instances of each attribute than are asked for, the newest."""
+    """No more instances of each attribute than are asked for, the newest, and no others than all pages hold."""
     if asked.last is not None:
         last = asked.last
         whole.attrs = {name: moments[-last:] for name, moments in whole.attrs.items()}
-    whole.attrs = {name: moments for name, moments in whole.attrs.items() if moments}
+    if whole.cut is None:
+        whole.attrs = {name: moments for name, moments in whole.attrs.items() if moments}
+        return whole
+    first, end = whole.cut
+    for name, moments in whole.attrs.items():
+        times = [time_in(one, asked) for one in moments]
+        fits = [time >= first if asked.last is not None else time <= end for time in times]
+        whole.attrs[name] = [one for one, fit in zip(moments, fits, strict=True) if fit]
+    whole.cut = stretch(whole, asked) or whole.cut
     return whole
+
+
+def stretch(evolution: Evolution, asked: TemporalQuery) -> tuple[int, int] | None:
+    """From the first time that an evolution tells of to the last."""
+    times = [time_in(one, asked) for moments in evolution.attrs.values() for one in moments]
+    return (min(times), max(times)) if times else None

@@ -166,13 +166,6 @@ def time_in(moment: Moment, asked: TemporalQuery) -> int:
             return moment.time
 
 
-def duration(period: Period) -> str:
-    """A period as ISO 8601 writes it, as NGSI-LD 4.5.19.1 has it."""
-    seconds, micros = divmod(period.micros, 1_000_000)
-    fraction = f".{micros:06d}".rstrip("0") if micros else ""
-    return f"P{period.months}M{period.days}DT{seconds}{fraction}S"
-
-
 def instance_id(number: int, ordinal: int) -> str:
     """The name of an instance (NGSI-LD 4.5.7, instanceId): the commit that recorded it, and its place in that."""
     return f"urn:ngsi-ld:Instance:{number}-{ordinal}"

@@ -105,15 +105,24 @@ def lines_of(chapter: Chapter, types: Sequence[str], described: bool) -> Iterato
     """What the journal is to say of a chapter."""
     if described and not chapter.scopes:
         yield ENTITY, None, None, "describe", orjson.dumps({"type": list(types)}).decode(), None
-    for observed, scopes in chapter.scopes:
-        told = {"type": list(types)} | ({"scope": list(scopes)} if scopes else {})
-        yield ENTITY, None, observed, "describe", orjson.dumps(told).decode(), None
+    since = min((time for one in instances_of(chapter) if (time := observed_of(one)) is not None), default=None)
+    for told, scopes in chapter.scopes:
+        observed = since if told is None else told  # scopes without a time hold since the first that is told with them
+        said = {"type": list(types)} | ({"scope": list(scopes)} if scopes else {})
+        yield ENTITY, None, observed, "describe", orjson.dumps(said).decode(), None
     for attribute, instances in chapter.attrs.items():
         for instance in instances:
-            observed = parse_instant(instance["observedAt"]) if "observedAt" in instance else None
             gone = deletes(instance)
             text = None if gone else text_of(instance)
-            yield attribute, instance.get("datasetId"), observed, "delete" if gone else "set", text, None
+            yield attribute, instance.get("datasetId"), observed_of(instance), "delete" if gone else "set", text, None
+
+
+def instances_of(chapter: Chapter) -> Iterator[Instance]:
+    return (one for instances in chapter.attrs.values() for one in instances)
+
+
+def observed_of(instance: Instance) -> int | None:
+    return parse_instant(instance["observedAt"]) if "observedAt" in instance else None
 
 
 def change(
@@ -121,8 +130,7 @@ def change(
 ) -> Chronicled:
     """Put an instance in the place of another one, whose name and creation it keeps (NGSI-LD 5.6.14)."""
     kept = {**instance, "instanceId": moment.name, "createdAt": format_instant(moment.created)}
-    observed = parse_instant(instance["observedAt"]) if "observedAt" in instance else None
-    dataset = instance.get("datasetId")
+    observed, dataset = observed_of(instance), instance.get("datasetId")
 
     def job(transaction: SqliteTransaction) -> Chronicled:
         refuse_erased(transaction, tenant, id_, {attribute: [instance]})
