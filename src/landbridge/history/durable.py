@@ -20,6 +20,7 @@ from landbridge.errors import Damaged, LandbridgeError, Unreachable
 
 REMOTE = "://"
 FULL = ("no space left", "disk quota", "file too large", "not enough space")
+NEWER = ("unsupported minimum", "unsupported reader", "unsupported table feature", "unknown table feature")
 SAFE = "What was acknowledged is in the pool's store, and goes to the lake later."
 BOUNDS = {
     "aws_conditional_put": "etag", "connect_timeout": "5s", "timeout": "30s", "max_retries": "3",
@@ -217,6 +218,12 @@ def trouble(error: BaseException, where: str) -> LandbridgeError:
     text = " ".join(str(error).split())[:300]
     if any(sign in text.lower() for sign in FULL):
         return Damaged("The lake's disk is full.", where=where, hint=f"Make room on it. {SAFE}")
+    if any(sign in text.lower() for sign in NEWER):
+        return Damaged(
+            f"The table needs a reader of a later version of Delta's protocol: {text}.",
+            where=where,
+            hint="Another program has changed the table; install a later Landbridge, or bring back the former table.",
+        )
     if isinstance(error, FileNotFoundError) or "not found" in text.lower():
         return Damaged(
             f"A file of the lake is missing: {text}.",

@@ -219,7 +219,7 @@ class LakeTable:
     def snapshot(self) -> Snapshot:
         """What the table is now; quick where nothing has changed since it was last asked."""
         with self.lock, told(self.address):
-            if self.kept is None or self.renew():
+            if self.renew() or self.kept is None:
                 check_versions(self.delta, self.address)
                 self.kept = self.look()
             return self.kept

@@ -17,6 +17,7 @@ from landbridge.history.lake import Lake
 from landbridge.history.rows import value_in
 from landbridge.model.answer import Point
 from landbridge.model.entity import KINDS
+from landbridge.store import manifest
 from landbridge.store.segment import json_texts
 from landbridge.store.sqlite import SqliteStore
 
@@ -35,6 +36,8 @@ def earlier(connection: apsw.Connection, lake: Lake, type_: str, upto: int) -> t
 
     These are the lines of commits up to `upto`, and those of backfills. None where there are none.
     """
+    if not upto and not manifest.of_type(connection, type_):
+        return None, 0  # so that a lake that cannot be read keeps nobody from what the store has
     table = lake.table(type_)
     if table is None:
         if upto:
