@@ -54,7 +54,9 @@ def test_an_entity_is_gone_at_its_moment(city: City, pool: Pool) -> None:
     assert found(pool) == []
     with pytest.raises(Missing):
         pool.entity(CLERK, ID)
-    assert [row[5] for row in city.journal()] == ["delete", "set"]
+    assert [row[1:6:4] for row in city.journal()] == [
+        ("@entity", "create"), ("@entity", "delete"), ("a", "delete"), ("a", "set"),
+    ]  # fmt: skip
     assert [change.entities for change in pool.changes(0)] == [(ID,), (ID,)]
     pool.create(CLERK, entity(a=2))
     assert pool.entity(CLERK, ID)["attrs"]["a"][0]["value"] == 2

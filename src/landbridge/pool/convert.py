@@ -17,6 +17,7 @@ from landbridge.model.entity import API, PROVENANCE, Instance, Instances, in_ord
 from landbridge.model.instant import parse_instant
 from landbridge.pool import disagree
 from landbridge.pool.absorb import is_pinned, marked, unmarked
+from landbridge.pool.edit import about
 from landbridge.pool.pin import choice
 from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.store import reading
@@ -125,6 +126,8 @@ def convert_entity(transaction: SqliteTransaction, claims: Claims, kind: Kind, f
             del attrs[attribute]
     if not entries:
         return False
+    if not attrs:
+        entries.append(about(stored.key, len(entries), entries[-1].owner, "delete", {}))
     transaction.record(entries)
     if attrs:
         kinds = {type_: transaction.kind(kind.tenant, type_) for type_ in draft.types}

@@ -178,8 +178,9 @@ class Desk:
         entries = []
         for edit in edits:
             key = keys.get(id(edit), edit.stored.key if edit.stored else 0)
-            entries += edit.entries(key, self.ordinal)
-            self.ordinal += len(edit.notes)
+            lines = edit.entries(key, self.ordinal)
+            entries += lines
+            self.ordinal += len(lines)
         self.transaction.record(entries)
 
     def note_expiry(self, edit: Edit, key: int, doc: str) -> None:

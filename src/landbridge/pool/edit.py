@@ -3,9 +3,9 @@
 Nothing is written here: an edit lies on its commit's desk (see `pool.desk`), which saves all of them at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -25,6 +25,7 @@ from landbridge.model.entity import (
     without_provenance,
 )
 from landbridge.model.instant import parse_instant
+from landbridge.model.temporal import ENTITY
 from landbridge.pool.erased import NOTHING, Erased
 from landbridge.pool.pin import with_pin, without_pin
 from landbridge.store.contract import Entry, Stored
@@ -67,6 +68,10 @@ class Edit:
     changed: bool = False
     gone: bool = False
     erased: Erased = NOTHING  # what must not come back
+    was: dict[str, Any] = field(init=False)  # what the entity itself was before
+
+    def __post_init__(self) -> None:
+        self.was = about_of(self.document)
 
     @property
     def id(self) -> str:
@@ -162,8 +167,37 @@ class Edit:
             self.document[name] = value
 
     def entries(self, key: int, first: int) -> list[Entry]:
-        """What the journal is to say, its lines numbered from `first`."""
-        return [entry(key, ordinal, note) for ordinal, note in enumerate(self.notes, first)]
+        """What the journal is to say, its lines numbered from `first`; what befell the entity itself comes last."""
+        found = [entry(key, ordinal, note) for ordinal, note in enumerate(self.notes, first)]
+        befell = self.befell()
+        if befell is not None:
+            found.append(about(key, first + len(found), API, *befell))
+        return found
+
+    def befell(self) -> tuple[str, dict[str, Any]] | None:
+        """What befell the entity itself, as an operation of the journal; None where its attributes' lines say it all.
+
+        A new entity of one type with nothing but attributes is made by the first of their lines.
+        """
+        if self.gone:
+            return "delete", {}
+        now = about_of(self.document)
+        if self.stored is None:
+            plain = self.document["attrs"] and len(self.types) == 1 and len(now) == 1
+            return None if plain else ("create", now)
+        return None if now == self.was else ("describe", now)
+
+
+def about_of(document: Document) -> dict[str, Any]:
+    """What an entity is beside its attributes, as the journal tells it."""
+    found: dict[str, Any] = {"type": list(document["type"])}
+    return found | {name: document[name] for name in ("scope", "expiresAt") if document.get(name)}
+
+
+def about(key: int, ordinal: int, owner: str, operation: str, told: Mapping[str, Any]) -> Entry:
+    """A line about an entity itself: that it is made, described anew or deleted."""
+    text = orjson.dumps(told).decode() if told else None
+    return Entry(key, ENTITY, ordinal, None, owner, None, operation, text)
 
 
 def entry(key: int, ordinal: int, note: Note) -> Entry:

@@ -4,7 +4,7 @@ New entities' documents are rendered as columns of text; of many rows about one 
 found as columns too and the others go to the journal alone. Entities that are there already are met in `pool.meet`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,14 @@ import pyarrow as pa
 
 from landbridge.model.feed import ROW
 from landbridge.model.slot import LOOK, where_of
+from landbridge.model.temporal import ENTITY
 from landbridge.pool import disagree
 from landbridge.pool.absorb import Absorber, Standing
 from landbridge.pool.meet import Meeting, Voice
 from landbridge.pool.phrase import AttributePlan, scope_of
 from landbridge.pool.render import Columns, Rendered, json_text, slots
 from landbridge.pool.sheet import Sheet
-from landbridge.pool.single import LOCATION
+from landbridge.pool.single import LOCATION, JournalRow, opened, record_lines
 from landbridge.pool.told import ANNOUNCED, Told
 from landbridge.store.cell import cell, cells
 from landbridge.store.contract import Kind
@@ -130,6 +131,7 @@ class Load:
         self.attributes = part.attributes
         self.names = [lines.rendered.name for lines in part.attributes]
         self.standings = [absorber.standing((self.type,), name) for name in self.names]
+        self.befallen: list[tuple[int, str, str]] = []
 
     # -- the whole
 
@@ -141,6 +143,7 @@ class Load:
             self.merge(np.flatnonzero(~self.fresh))
         if journal:
             self.journal()
+        self.record_befallen()
         self.touch()
 
     # -- entities that are new
@@ -197,12 +200,17 @@ class Load:
         return pl.concat_str(opening, head, *tails, pl.lit(stamp), row, pl.lit(f"{mark}]}}]"))
 
     def scope_members(self, count: int) -> list[pl.Series]:
+        """`,"scope":[...]` of each entity that is to have one; those that are new are told of as made with it."""
         if self.scopes is None:
             return []
         found = [""] * count
+        made: dict[int, dict[str, Any]] = {}
         for group, scope in zip(self.group.tolist(), map(scope_of, self.scopes), strict=True):
             if group >= 0 and scope is not None:
                 found[group] = f',"scope":{orjson.dumps(scope).decode()}'
+                if self.fresh[group]:
+                    made[int(self.keys[group])] = {"type": [self.type], "scope": scope}
+        self.befell("create", made)
         return [pl.Series(found)]
 
     def slots(self, lines: Lines, standing: Standing, count: int) -> list[Any]:
@@ -254,7 +262,9 @@ class Load:
         groups = groups[np.argsort(self.keys[groups], kind="stable")]
         voices = [self.voice(*one, groups) for one in zip(self.attributes, self.standings, strict=True)]
         ids, scopes = self.ids.gather(pl.Series(groups)), self.scopes_of(groups)
-        Meeting(self.transaction, self.told, self.kind, self.keys[groups], ids, voices, scopes).write()
+        meeting = Meeting(self.transaction, self.told, self.kind, self.keys[groups], ids, voices, scopes)
+        meeting.write()
+        self.befell("describe", meeting.rescoped)
 
     def voice(self, lines: Lines, standing: Standing, groups: Ints) -> Voice:
         """What stands of one attribute, for these entities."""
@@ -278,6 +288,18 @@ class Load:
 
     # -- the journal
 
+    def befell(self, operation: str, told: Mapping[int, Mapping[str, Any]]) -> None:
+        """Note what befell entities themselves, by key."""
+        self.befallen += [(key, operation, opened(about)) for key, about in told.items()]
+
+    def record_befallen(self) -> None:
+        """Put it into the journal, after the lines of attributes."""
+        lines: list[JournalRow] = []
+        for key, operation, text in self.befallen:
+            lines.append((key, ENTITY, None, None, self.told.ordinal, None, operation, text))
+            self.told.befell += 1
+        record_lines(self.transaction, self.absorber, lines)
+
     def journal(self) -> None:
         """Put every line into segments, with a row each for attributes that share their time."""
         by_time: dict[str | None, list[int]] = {}
@@ -299,7 +321,7 @@ class Load:
             standing = self.standings[number]
             sheet.add(lines.rendered, standing.claim if standing.rivals else None)
         for segment in cut_rows(
-            sheet.table(self.keys[group], some[0].rendered.observed), sheet.said, self.told.instances,
+            sheet.table(self.keys[group], some[0].rendered.observed), sheet.said, self.told.ordinal,
             number=absorber.number, tenant=absorber.tenant, kind=self.kind.num, source=absorber.owner, run=absorber.run,
         ):  # fmt: skip
             self.transaction.add_segment(segment)

@@ -19,6 +19,7 @@ import polars as pl
 from landbridge.model.entity import API, PROVENANCE, Instance
 from landbridge.model.slot import LOOK, Slot, slot_of
 from landbridge.pool.absorb import Absorber, Item, Standing
+from landbridge.pool.edit import about_of
 from landbridge.pool.render import Rendered, slots
 from landbridge.pool.single import LOCATION, Draft, stored_row
 from landbridge.pool.told import ANNOUNCED, Told
@@ -207,6 +208,7 @@ class Meeting:
     ids: pl.Series
     voices: list[Voice]
     scopes: Sequence[list[str] | None] | None
+    rescoped: dict[int, dict[str, Any]] = field(default_factory=dict)  # what these entities themselves are since now
 
     def write(self) -> None:
         """Bring what is said into the entities' rows, some at a time."""
@@ -259,6 +261,8 @@ class Meeting:
             if not touched and not rescoped:
                 continue
             changed.append(place)
+            if rescoped:
+                self.rescoped[stored.key] = about_of(document)
             if rescoped or located:
                 plain.append(self.plain_row(stored, document, located))
                 continue

@@ -3,7 +3,7 @@
 Every document that a commit touches is read once, changed in memory, and written once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,15 @@ import pyarrow as pa
 
 from landbridge.model.feed import ROW, Delivery
 from landbridge.model.slot import slot_of, where_of
+from landbridge.model.temporal import ENTITY
 from landbridge.pool.absorb import Absorber, Item
+from landbridge.pool.edit import about_of
 from landbridge.pool.phrase import AttributePlan, items, scope_of
 from landbridge.pool.told import Told
 from landbridge.store.contract import Entry, Kind, Stored
 from landbridge.store.contract import Row as StoredRow
 from landbridge.store.document import fold, unfold
+from landbridge.store.schema import KIND_BITS
 from landbridge.store.segment import SCHEMA, cut
 from landbridge.store.transaction import SqliteTransaction
 
@@ -46,6 +49,7 @@ class Draft:
     changed: bool = False
     moved: bool = False
     reshaped: bool = False  # it has another type or scope
+    was: dict[str, Any] = field(default_factory=dict)  # what the entity itself was before
 
     @property
     def simple(self) -> bool:
@@ -107,7 +111,8 @@ class Writing:
         ids = list(dict.fromkeys(row.id for row in rows))
         located = self.transaction.locate(self.absorber.tenant, ids)
         for stored in self.transaction.load(sorted(located.values())):
-            self.drafts[stored.id] = Draft(unfold(stored.doc), stored, stored.key)
+            document = unfold(stored.doc)
+            self.drafts[stored.id] = Draft(document, stored, stored.key, was=about_of(document))
         fresh: dict[str, dict[str, None]] = {}
         known = set(self.drafts)
         for row in rows:
@@ -158,7 +163,7 @@ class Writing:
             mark = f',"datasetId":{orjson.dumps(dataset).decode()}' if dataset else ""
             text = item.head + mark + item.tail
         operation = "set" if text is not None else "delete"
-        ordinal = self.told.instances
+        ordinal = self.told.ordinal
         self.told.instances += 1
         self.journal.append((draft.key, item.attribute, dataset, item.observed, ordinal, item.row, operation, text))
 
@@ -168,6 +173,8 @@ class Writing:
         kinds = {type_: self.kind(type_, names) for type_ in dict.fromkeys(t for draft in changed for t in draft.types)}
         for draft in changed:
             self.told.touch(draft.document["id"], draft.types)
+        for draft in changed:
+            self.tell_about(draft)
         gone = [draft.stored for draft in changed if draft.stored is not None and not draft.document["attrs"]]
         staying = [draft for draft in changed if draft.document["attrs"]]
         fresh = [stored_row(draft, kinds, self.transaction) for draft in staying if draft.stored is None]
@@ -177,8 +184,23 @@ class Writing:
         self.update([draft for draft in staying if draft.stored and draft.simple], kinds)
         self.transaction.delete(self.absorber.tenant, gone)
         self.told.entities += len(fresh)
-        self.told.past += len(self.journal) - len(self.standing)
+        said = sum(line[1] != ENTITY for line in self.journal)
+        self.told.past += said - len(self.standing)
         self.record()
+
+    def tell_about(self, draft: Draft) -> None:
+        """Write a line of the journal about the entity itself, where those of its attributes do not say it all."""
+        document = draft.document
+        if not document["attrs"]:
+            operation = None if draft.stored is None else "delete"
+        elif draft.stored is None:
+            operation = "create" if len(document["type"]) > 1 or document.get("scope") else None
+        else:
+            operation = "describe" if draft.reshaped and about_of(document) != draft.was else None
+        if operation is not None:
+            text = None if operation == "delete" else opened(about_of(document))
+            self.journal.append((draft.key, ENTITY, None, None, self.told.ordinal, None, operation, text))
+            self.told.befell += 1
 
     def update(self, drafts: list[Draft], kinds: dict[str, Kind]) -> None:
         """Write documents of which nothing but attributes changed, with the slots of all that was said."""
@@ -196,32 +218,38 @@ class Writing:
             self.transaction.update_columns([draft.key for draft in some], docs, slots)
 
     def record(self) -> None:
-        """Put what was said into the journal: few lines as rows, many as segments."""
-        absorber = self.absorber
-        if len(self.journal) <= FEW:
-            self.transaction.record([self.entry(line) for line in self.journal])
-            return
-        by_kind: dict[int, list[JournalRow]] = {}
-        for line in self.journal:
-            by_kind.setdefault(line[0] >> 40, []).append(line)
-        for kind, lines in by_kind.items():
-            table = journal_table(lines)
-            for segment in cut(
-                table, number=absorber.number, tenant=absorber.tenant, kind=kind, source=absorber.owner,
-                run=absorber.run,
-            ):  # fmt: skip
-                self.transaction.add_segment(segment)
+        """Put what was said into the journal."""
+        record_lines(self.transaction, self.absorber, self.journal)
 
-    def entry(self, line: JournalRow) -> Entry:
-        """A line as a row of its own; its instance names run and row, which a segment has beside it."""
-        key, attribute, dataset, observed, ordinal, row, operation, text = line
-        absorber = self.absorber
-        if text is not None:
-            text += (
-                f"{absorber.before}{absorber.recorded},{absorber.recorded},{absorber.run},"
-                f"{'null' if row is None else row}]}}"
-            )
-        return Entry(key, attribute, ordinal, dataset, absorber.owner, observed, operation, text)
+
+def record_lines(transaction: SqliteTransaction, absorber: Absorber, lines: list[JournalRow]) -> None:
+    """Put lines into the journal: few as rows, many as segments."""
+    if len(lines) <= FEW:
+        transaction.record([entry_of(absorber, line) for line in lines])
+        return
+    by_kind: dict[int, list[JournalRow]] = {}
+    for line in lines:
+        by_kind.setdefault(line[0] >> KIND_BITS, []).append(line)
+    for kind, some in by_kind.items():
+        for segment in cut(
+            journal_table(some), number=absorber.number, tenant=absorber.tenant, kind=kind, source=absorber.owner,
+            run=absorber.run,
+        ):  # fmt: skip
+            transaction.add_segment(segment)
+
+
+def entry_of(absorber: Absorber, line: JournalRow) -> Entry:
+    """A line as a row of its own; its instance names run and row, which a segment has beside it."""
+    key, attribute, dataset, observed, ordinal, row, operation, text = line
+    if text is not None:
+        stamp = f"{absorber.recorded},{absorber.recorded},{absorber.run},{'null' if row is None else row}"
+        text += f"{absorber.before}{stamp}]}}"
+    return Entry(key, attribute, ordinal, dataset, absorber.owner, observed, operation, text)
+
+
+def opened(told: Mapping[str, Any]) -> str:
+    """JSON of an object without its closing brace, as lines of the journal are kept until they are written."""
+    return orjson.dumps(told).decode()[:-1]
 
 
 def journal_table(lines: list[JournalRow]) -> pa.Table:

@@ -14,9 +14,15 @@ class Told:
     entities: int = 0
     instances: int = 0
     past: int = 0
+    befell: int = 0  # lines of the journal about entities themselves
     types: dict[str, None] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     more: bool = False
+
+    @property
+    def ordinal(self) -> int:
+        """The place of the next line in the commit."""
+        return self.instances + self.befell
 
     def touch(self, id_: str, types: Iterable[str]) -> None:
         """Note that an entity's current values changed."""

@@ -197,7 +197,7 @@ def take_away(transaction: SqliteTransaction, absorber: Absorber, part: Sequence
                 attrs[name] = kept
             else:
                 del attrs[name]
-            writing.journal.append((draft.key, name, dataset, None, told.instances, None, "delete", None))
+            writing.journal.append((draft.key, name, dataset, None, told.ordinal, None, "delete", None))
             told.instances += 1
     writing.save(())
     touched.add_drafts(absorber, writing)
