@@ -1,6 +1,8 @@
 """A city with a lake, whose sources may be backfilled, and its history as plain values to compare."""
 
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,19 @@ def row(entity: str, day: str | None, n: float | None, w: str | None = "x") -> d
         "id": f"urn:x:{entity}", "type": "T", "n": n, "n.unitCode": "GQ", "w": w,
         "observedAt": when(day) if day else None,
     }  # fmt: skip
+
+
+def dying(what: Callable[..., Any], count: int, before: bool) -> Callable[..., Any]:
+    """The same, but the process is killed before or after it is done for the n-th time."""
+    left = [count]
+
+    def done(*arguments: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0 and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        found = what(*arguments, **named)
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    return done

@@ -45,6 +45,14 @@ CITY_KEYS: dict[str, tuple[str, str]] = {
     "claims.TYPE.order": ("[]", "the sources by rank, for `priority` and to break ties"),
     "claims.TYPE.tolerance": ("0", "a difference, in the value's unit, that is no disagreement"),
     "claims.TYPE.tolerance_time": ('"PT0S"', "a shift in time within which sources agree, such as 'P1D'"),
+    "retention.TYPE": ("none", "how long history keeps values of a type's attributes that have no rule of their own"),
+    "retention.TYPE.ATTRIBUTE": ("none", "how long it keeps those of one attribute"),
+    "retention.TYPE.keep": ("for ever", "how long values stay as they are, such as 'P90D'"),
+    "retention.TYPE.means": (
+        "none",
+        "what is older becomes means of such a length: PT1M, PT5M, PT10M, PT15M, PT30M, PT1H, PT6H or P1D",
+    ),
+    "retention.TYPE.keep_means": ("for ever", "how long the means stay, such as 'P5Y'"),
 }
 
 #: every variable of the environment: its default, and what it means
@@ -92,6 +100,17 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Retain:
+    """A rule of retention as it is written. `attribute` "*" stands for all of the type; lengths of time are texts."""
+
+    type: str
+    attribute: str
+    keep: str
+    means: str = ""
+    keep_means: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """A city as its `landbridge.toml` tells it. Paths are absolute."""
 
@@ -109,6 +128,7 @@ class Settings:
     public: bool = False
     hosts: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    retention: tuple[Retain, ...] = ()
 
     @property
     def sources(self) -> Path:
@@ -190,6 +210,7 @@ def settle(folder: Path, document: Mapping[str, Any]) -> Settings:
         public=inside.flag("public"),
         hosts=inside.texts("hosts"),
         rules=read_rules(keys.table("claims")),
+        retention=read_retention(keys.table("retention")),
     )
 
 
@@ -279,6 +300,36 @@ def present(folder: Path, name: str, key: str) -> Path:
     if not path.is_file():
         raise InvalidSettings(f"`{key}` names '{name}', which is no file here.", where=FILE, hint="Correct the name.")
     return path
+
+
+def read_retention(tables: Mapping[str, Any]) -> tuple[Retain, ...]:
+    """The rules of retention: `[retention.TYPE]` for a whole type, `[retention.TYPE.ATTRIBUTE]` for one attribute."""
+    rules: list[Retain] = []
+    for type_ in tables:
+        table = Keys(tables, "retention.").table(type_)
+        members = {name: value for name, value in table.items() if not isinstance(value, dict)}
+        if members:
+            rules.append(read_retain(members, type_, "*", f"retention.{type_}."))
+        for attribute, inner in table.items():
+            if isinstance(inner, dict):
+                rules.append(read_retain(inner, type_, attribute, f"retention.{type_}.{attribute}."))
+    return tuple(rules)
+
+
+def read_retain(members: Mapping[str, Any], type_: str, attribute: str, prefix: str) -> Retain:
+    """One rule; raises InvalidSettings."""
+    known_keys(members, {"keep", "means", "keep_means"}, prefix)
+    keys = Keys(members, prefix)
+    keep, means, keep_means = (keys.text(name, "") for name in ("keep", "means", "keep_means"))
+    if not keep:
+        raise InvalidSettings(
+            f"`{prefix}keep` is missing.", where=FILE, hint="Say how long values stay as they are, such as 'P90D'."
+        )
+    if keep_means and not means:
+        raise InvalidSettings(
+            f"`{prefix}keep_means` has no `means`.", where=FILE, hint="Say of which length they are, such as 'PT1H'."
+        )
+    return Retain(type_, attribute, keep, means, keep_means)
 
 
 def read_rules(tables: Mapping[str, Any]) -> tuple[Rule, ...]:

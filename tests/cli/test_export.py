@@ -47,11 +47,11 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(city: Path) -> Iterator[str]:
-    """The address of the city, served once its worker is there."""
+    """The address of the city, served once its historian is there."""
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(city)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     address = process.stdout.readline().strip()
-    while httpx.get(address + "health", timeout=60).json()["worker"] != "ready":
+    while httpx.get(address + "health", timeout=60).json()["historian"] != "ready":
         assert process.poll() is None
     yield address
     process.terminate()

@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feeding import bare
-from filling import DAYS, Filled, row
+from filling import DAYS, Filled, dying, row
 from killed_city import ROUNDS
 from landbridge.history import backfill as files
 from landbridge.history.lake import LakeTable
@@ -31,22 +30,6 @@ STEPS: dict[str, tuple[Any, str]] = {
     "publishing": (files, "take_in"),
     "published": (manifest, "publish"),
 }
-
-
-def dying(what: Callable[..., Any], count: int, before: bool) -> Callable[..., Any]:
-    """The same, but the process is killed before or after it is done for the n-th time."""
-    left = [count]
-
-    def done(*arguments: Any, **named: Any) -> Any:
-        left[0] -= 1
-        if left[0] == 0 and before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        found = what(*arguments, **named)
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return found
-
-    return done
 
 
 def killed(folder: Path, *words: str) -> subprocess.Popen[str]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -93,13 +94,13 @@ class Order:
 
 
 def routes(pool: Pool, callers: Callers, contexts: Contexts, ask: Ask) -> list[Route]:
-    """The two addresses. `ask` has a process beside this one make a file: {path, rows}."""
+    """The two addresses. `ask` has the historian make a file: {path, rows}, as JSON."""
 
     def door(history: bool) -> Callable[[Call], Response]:
         def get(call: Call) -> Response:
             with pool.asked(call.actor, "read", "take tables away"):
                 order = read_order(call, contexts, pool, history)
-            made = ask({"do": "export", "order": asdict(order), "actor": asdict(call.actor)})
+            made = orjson.loads(ask({"do": "export", "order": asdict(order), "actor": asdict(call.actor)}))
             return sent(Path(made["path"]), order)
 
         return get

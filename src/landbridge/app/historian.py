@@ -12,24 +12,27 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 import orjson
 
-from landbridge.app.entrance import open_pool
+from landbridge.app.entrance import contexts_of, open_pool
+from landbridge.app.export import Exporter, exported, exporter_of
 from landbridge.app.passage import read_question, write_answer, write_points
+from landbridge.app.retention import retention_rules
 from landbridge.errors import LandbridgeError
 from landbridge.history.durable import storage_options
 from landbridge.history.lake import Lake
 from landbridge.history.read import Reader
+from landbridge.history.retention import Retention, RetentionRule
 from landbridge.history.said import points
 from landbridge.history.trim import Window
-from landbridge.history.upkeep import Upkeep
+from landbridge.history.upkeep import GRACE, Upkeep
 from landbridge.model.temporal import Evolutions
 from landbridge.pool.pool import Pool
-from landbridge.settings import Settings, read_operator, read_settings
+from landbridge.settings import Operator, Settings, read_operator, read_settings
 
 LOG = logging.getLogger("landbridge.historian")
 ANSWERING = 3  # questions under way at once
@@ -37,6 +40,7 @@ PAUSE = 20.0  # seconds between two drains where little is written
 FULL = 200_000  # lines in the store alone, about, from which it is drained at once
 SHARE = 0.5  # of a processor's time that draining and tending take at most
 TENDING = 60.0  # seconds between two rounds of tending
+RETAINING = 86_400.0  # seconds between two looks for what is too old
 NICE = 10  # how much less urgent that is than answers
 Say = Callable[[Mapping[str, Any], bytes], None]
 
@@ -44,8 +48,12 @@ Say = Callable[[Mapping[str, Any], bytes], None]
 class Historian:
     """The history of one pool until `stop` is set."""
 
-    def __init__(self, pool: Pool, lake: Lake, window: Window) -> None:
+    def __init__(
+        self, pool: Pool, lake: Lake, window: Window, exporter: Exporter, rules: Sequence[RetentionRule] = ()
+    ) -> None:
         self.pool = pool
+        self.exporter = exporter
+        self.retention = Retention(pool.store, lake, rules, GRACE) if rules else None
         self.lake = lake
         self.reader = Reader(pool.store, lake)
         self.upkeep = Upkeep(pool.store, lake, window)
@@ -56,6 +64,7 @@ class Historian:
             "evolutions": self.evolutions,
             "points": self.points,
             "settle": self.settle,
+            "export": lambda order: orjson.dumps(exported(self.exporter, order)),
         }
 
     # -- what is asked for
@@ -104,6 +113,7 @@ class Historian:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         drained = tended = -TENDING
+        retained = -RETAINING
         seen = -1
         while not self.stop.is_set():
             began = time.monotonic()
@@ -115,6 +125,9 @@ class Historian:
                     drained, seen = began, seen if busy else version
                 if began - tended >= TENDING:
                     tended = began if self.tend() else began - TENDING + PAUSE
+                if self.retention is not None and began - retained >= RETAINING:
+                    retained = began
+                    self.let_go(self.retention)
             except LandbridgeError as error:
                 LOG.warning("History waits. %s", error)
                 drained = time.monotonic()
@@ -138,6 +151,11 @@ class Historian:
             LOG.warning("The files of %s stay as they are. %s", type_, trouble)
         return done.idle
 
+    def let_go(self, retention: Retention) -> None:
+        """Let go what is older than the city's rules allow."""
+        for gone in retention.keep():
+            LOG.info("%d lines of %s of %s are gone; %d means stay.", gone.rows, gone.attribute, gone.type, gone.means)
+
     def crowded(self) -> bool:
         """Whether the store alone has so much that it should be drained at once."""
         with self.pool.store.reader() as connection:
@@ -160,11 +178,13 @@ def told(error: LandbridgeError) -> dict[str, Any]:
     return {"message": error.message, "where": error.where, "hint": error.hint}
 
 
-def open_historian(settings: Settings) -> Historian:
+def open_historian(settings: Settings, operator: Operator | None = None) -> Historian:
     """Open a city's pool and its lake. Raises Damaged, InvalidSettings."""
+    rules = retention_rules(settings, contexts_of(settings).own.expand)
     pool = open_pool(settings)
     lake = Lake(settings.history, storage_options(os.environ))
-    return Historian(pool, lake, Window(settings.recent_days, settings.recent_megabytes))
+    window = Window(settings.recent_days, settings.recent_megabytes)
+    return Historian(pool, lake, window, exporter_of(pool, lake, settings, operator or read_operator()), rules)
 
 
 def speak(out: BinaryIO, gone: Callable[[], None]) -> Say:
@@ -186,7 +206,7 @@ def main(folder: str) -> None:
     """Keep the history of the city in this folder until the parent is gone or says TERM."""
     operator = read_operator()
     logging.basicConfig(level=operator.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    historian = open_historian(read_settings(folder))
+    historian = open_historian(read_settings(folder), operator)
     ended = threading.Event()
     say = speak(sys.stdout.buffer, ended.set)
 

@@ -121,7 +121,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     routes = [
         *addresses,
         *push.routes(pool, callers, asking.ask, body_limit),
-        *download.routes(pool, callers, contexts, asking.ask),
+        *download.routes(pool, callers, contexts, remembering.ask),
         Route("/health", partial(health, pool, beside, historian), methods=["GET"]),
         *console_routes(console),
     ]

@@ -16,12 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, TextIO
 
 from landbridge.app.city import City, open_city
 from landbridge.app.entrance import LOOP
-from landbridge.app.export import Exporter, exported, exporter_of
 from landbridge.errors import Failed, LandbridgeError, Missing
 from landbridge.model.answer import RunRecord
 from landbridge.settings import read_operator
@@ -231,14 +229,7 @@ class Worker:
             return record.state
         if order["do"] == "push":
             return self.push(order)
-        if order["do"] == "export":
-            return exported(self.exporter, order)
         raise ValueError(order["do"])
-
-    @cached_property
-    def exporter(self) -> Exporter:
-        city = self.city
-        return exporter_of(city.pool, city.lake, city.settings, city.operator)
 
     def push(self, order: dict[str, Any]) -> dict[str, Any]:
         """Give pushed rows to their source and wait for the commit; raises what the source says."""

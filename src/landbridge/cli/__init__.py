@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "List the notifications that no receiver took, and send them again.",
     ),
     "export": ("landbridge.cli.export:export", "Take entities, or their history, away as a table."),
+    "retention": ("landbridge.cli.retention:retention", "Let old values go, as the city's rules say."),
     "token": ("landbridge.cli.token:token", "Create, list and revoke the tokens of people and programs."),
     "erase": ("landbridge.cli.erase:erase", "Forget an entity, an attribute or a source for good."),
     "backup": ("landbridge.cli.backup:backup", "Copy a city into a folder of backups, while it is served."),
