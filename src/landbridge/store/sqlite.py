@@ -40,6 +40,7 @@ BUSY_MS = 60_000
 PATIENCE_MS = 500  # how long a closing store waits for others to let the log be copied back
 GROUP = 128  # jobs in one transaction at most
 STEPS, LOOK_SECONDS = 2_000, 20e-6  # of SQLite between two looks at the clock, and about how long they take
+LAST = "SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1"
 MOST_INDEXES = 64  # made on demand by one process
 WAL_PAGES = 16_000  # about 64 MB: copy the log back into the file, between two commits
 
@@ -118,6 +119,7 @@ class SqliteStore:
         self.closed = False
         self.shared = threading.RLock() if path == ":memory:" else None
         self.wal_pages = 0
+        self.last: tuple[int, int | None] | None = None  # the last commit, once the transaction has looked it up
         self.broken: apsw.Error | None = None  # what SQLite met while a guest wrote
         self.told: Callable[[], None] | None = None  # called after each commit of this process, by its writer
         self.writer = self.open_writer()
@@ -241,6 +243,7 @@ class SqliteStore:
 
     def attempt(self, group: list[Job]) -> list[tuple[Any, BaseException | None]]:
         """Run a group's jobs in one transaction: what each answered or raised. Raises apsw.Error, with nothing done."""
+        self.last = None  # other processes commit too
         first = group[0]
         if len(group) == 1 and len(first) == 3:
             return [self.alone(first[0], first[1])]
@@ -295,11 +298,13 @@ class SqliteStore:
 
     def perform(self, job: Callable[[SqliteTransaction], Any], stamp: Stamp | None) -> Any:
         """Run one job inside a savepoint, with the next number and a time that never goes back."""
+        last = self.last
         self.writer.execute("SAVEPOINT job")
         try:
             number, recorded = self.stamped(stamp)
             answer = job(SqliteTransaction(self.writer, number, recorded))
         except BaseException as error:
+            self.last = last
             if self.writer.in_transaction:
                 self.writer.execute("ROLLBACK TO job")
                 self.writer.execute("RELEASE job")
@@ -311,12 +316,15 @@ class SqliteStore:
 
     def stamped(self, stamp: Stamp | None) -> tuple[int, int]:
         """Begin a commit: its number and recorded time."""
-        last = self.writer.execute("SELECT number, recorded FROM commits ORDER BY number DESC LIMIT 1").get or (0, None)
+        if self.last is None:
+            self.last = self.writer.execute(LAST).get or (0, None)
+        last = self.last
         if stamp is None:
             return last[0], last[1] or 0
         number = last[0] + 1
         recorded = self.clock() if last[1] is None else max(self.clock(), last[1] + 1)
         self.writer.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?)", (number, recorded, *stamp))
+        self.last = number, recorded
         return number, recorded
 
     def note_wal(self, _: apsw.Connection, __: str, pages: int) -> int:

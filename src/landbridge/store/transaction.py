@@ -15,6 +15,7 @@ from landbridge.store.schema import KIND_BITS, SLOTS
 
 RUNS_KEPT = 1_000  # newest records of a source's runs; older ones stay where source rows of theirs are kept
 OUTBOX_KEPT = 10_000  # commits whose changes can still be asked for by whoever fell behind
+OUTBOX_SWEPT = 64  # commits after which what is older goes
 ENTITY_COLUMNS = ("key", "id", "doc", "created", "modified", "version", "lon", "lat", "cell")
 MARKS = ", ".join("?" * (len(ENTITY_COLUMNS) + SLOTS))
 INSERT = f"INSERT INTO entity VALUES ({MARKS})"
@@ -312,7 +313,8 @@ class SqliteTransaction:
             "INSERT INTO outbox VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET body = excluded.body",
             (self.number, orjson.dumps(body).decode()),
         )
-        self.connection.execute("DELETE FROM outbox WHERE number < ?", (self.number - OUTBOX_KEPT,))
+        if self.number % OUTBOX_SWEPT == 0:
+            self.connection.execute("DELETE FROM outbox WHERE number < ?", (self.number - OUTBOX_KEPT,))
 
     def save_source(self, name: str, *, cursor: str | None, fingerprint: str | None) -> None:
         """Keep where a source stands."""

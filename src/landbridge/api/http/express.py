@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import cached_property
 from itertools import count
 from typing import Any
 
 import httptools
+from starlette.datastructures import Headers as StarletteHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -82,7 +84,30 @@ class Head:
             "query_string": query, "headers": self.headers, "client": self.client, "server": None, "scheme": "http",
             "root_path": "", "state": {},
         }  # fmt: skip
-        return Request(scope)
+        found = Request(scope)
+        found._headers = self.known  # where Starlette keeps them once they have been asked for
+        return found
+
+    @cached_property
+    def known(self) -> "Known":
+        return Known(self.headers)
+
+
+class Known(StarletteHeaders):
+    """Headers of which each is there once, found by their names and not one after the other."""
+
+    def __init__(self, raw: Headers) -> None:
+        super().__init__(raw=raw)
+        self.found = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+
+    def __getitem__(self, key: str) -> str:
+        return self.found[key.lower()]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self.found
+
+    def getlist(self, key: str) -> list[str]:
+        return [self.found[key.lower()]] if key.lower() in self.found else []
 
 
 class Heads:

@@ -1,5 +1,6 @@
 """Entities as an answer: the body in the form that is wanted, the pages around it, and what the headers say of it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from landbridge.model.answer import Held
 from landbridge.model.renderer import Links, Rendering, render, render_feature
 from landbridge.model.version import OWN, Version, amended
 
+BARE = re.compile(r"[A-Za-z0-9_.~-]*\Z", re.ASCII)
 UNCODED = ":*/?@!$'()"  # what may stand in a query as it is (RFC 3986, 3.4) and means nothing in a form
 Headers = list[tuple[str, str]]
 
@@ -111,4 +113,9 @@ def page_links(
 
 
 def encoded(parameters: Mapping[str, str]) -> str:
-    return "&".join(f"{quote(name, safe='')}={quote(parameters[name], safe=UNCODED)}" for name in parameters)
+    return "&".join([f"{quoted(name, '')}={quoted(text, UNCODED)}" for name, text in parameters.items()])
+
+
+def quoted(text: str, safe: str) -> str:
+    """A text, percent-encoded where it has letters that need it."""
+    return text if BARE.match(text) else quote(text, safe=safe)

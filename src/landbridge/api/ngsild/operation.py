@@ -4,7 +4,7 @@ From this table come the refusal of unknown parameters (400), of methods (405, `
 An operation itself is three calls: parse, pool, render.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -95,9 +95,28 @@ class Table:
         for template in self.by_length.get(len(parts), ()):
             if all(own == part or own.startswith("{") for own, part in zip(template, parts, strict=True)):
                 names = {own[1:-1]: part for own, part in zip(template, parts, strict=True) if own.startswith("{")}
-                here = self.addresses[template]
-                return {verb: bound(served, names) for verb, served in here.items()}
+                return Methods(self.addresses[template], names)
         raise Missing("There is nothing at this address.", where=request.scope["path"][:200])
+
+
+class Methods(Mapping[str, Method]):
+    """The methods of an address, each made when it is asked for."""
+
+    def __init__(self, served: Mapping[str, Served], names: Mapping[str, str]) -> None:
+        self.served = served
+        self.names = names
+
+    def __getitem__(self, verb: str) -> Method:
+        return bound(self.served[verb], self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.served)
+
+    def __len__(self) -> int:
+        return len(self.served)
+
+    def __contains__(self, verb: object) -> bool:
+        return verb in self.served
 
 
 def bound(served: Served, names: Mapping[str, str]) -> Method:
