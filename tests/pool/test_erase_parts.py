@@ -9,10 +9,28 @@ import pytest
 from landbridge.app.city import City
 from landbridge.app.erase import eraser_of
 from landbridge.errors import Invalid, Missing, Refused
-from landbridge.model.erasure import BEFORE, MARK, Naming, Subject
+from landbridge.model.chapter import Chapter
+from landbridge.model.entity import HISTORY
+from landbridge.model.erasure import MARK, Naming, Subject
 from landbridge.model.instant import parse_instant
+from landbridge.model.temporal import Moment
+from landbridge.pool import chronicle
 from landbridge.pool.erase import Order
-from remembering import CODE, ID, NAME, NOTE, OPERATOR, OTHER, PRIZE, fragment, make_city, opened, prop, remember
+from remembering import (
+    CODE,
+    ID,
+    NAME,
+    NOTE,
+    OPERATOR,
+    OTHER,
+    PRIZE,
+    drained,
+    fragment,
+    make_city,
+    opened,
+    prop,
+    remember,
+)
 from seeking import traces
 
 DAY = parse_instant("2024-05-02T00:00:00Z")
@@ -160,4 +178,28 @@ def test_an_id_is_found_where_it_stands_alone(text: str, found: bool) -> None:
     said = text.format(ID)
     assert naming.names(said) is found
     assert naming.named(said) == (text.format(f"{MARK}1") if found else said)
-    assert BEFORE
+
+
+@pytest.mark.parametrize("drain", [False, True])
+def test_what_a_client_corrected_does_not_come_back_with_the_correction_gone(tmp_path: Path, drain: bool) -> None:
+    with opened(make_city(tmp_path / "city", many=3)) as city:
+        store, name = city.pool.store, city.contexts.own.expand("level")
+        early = {**prop(7.5), "observedAt": "2024-01-01T00:00:00Z"}
+        late = {**prop(8.5), "observedAt": "2024-06-01T00:00:00Z"}
+        chronicle.upsert(store, OPERATOR, "", Chapter("urn:past:1", ["Past"], {name: [early]}))
+        with store.reader() as connection:
+            ((number, ordinal, recorded),) = connection.execute(
+                "SELECT j.number, j.ordinal, c.recorded FROM journal j JOIN commits c USING (number) WHERE attribute=?",
+                (name,),
+            )
+        at = parse_instant(early["observedAt"])
+        moment = Moment(at, at, recorded, number, ordinal, HISTORY, None, early)
+        chronicle.change(store, OPERATOR, "", "urn:past:1", name, moment, late)
+        if drain:
+            drained(city)
+        eraser_of(city).erase(order(entity="urn:past:1", since=parse_instant("2024-05-01T00:00:00Z")))
+        with store.reader() as connection:
+            lines = list(connection.execute("SELECT operation, instance FROM journal WHERE attribute=?", (name,)))
+        assert [operation for operation, _ in lines] == ["set", "retract"] and lines[1][1] is None
+        if drain:
+            assert sorted(map(str, lake_values(city, "urn:past:1", name))) == ["7.5", "None"]

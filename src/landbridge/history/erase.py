@@ -21,6 +21,7 @@ from landbridge.history.backfill import publish
 from landbridge.history.lake import File, Lake, LakeTable
 from landbridge.history.rows import LINES, in_order
 from landbridge.history.turn import turn
+from landbridge.model.entity import API, HISTORY
 from landbridge.model.erasure import Naming, Subject
 from landbridge.model.temporal import ENTITY
 from landbridge.store.sqlite import SqliteStore
@@ -258,8 +259,12 @@ def tidied(lines: pa.Table) -> pa.Table:
 
 
 def emptied(lines: pa.Table) -> pa.Table:
-    """Of lines that go those that take others' place: what they replaced must not count again."""
-    left = lines.filter(lines.column("replaces_commit").is_valid())
+    """Of lines that go those by which clients changed others: what they replaced must not count again.
+
+    What a source says anew is of the same time as what it takes the place of, so that goes with it.
+    """
+    clients = pc.or_(same(lines, "source", API), same(lines, "source", HISTORY))
+    left = lines.filter(pc.and_(lines.column("replaces_commit").is_valid(), clients))
     for name in VALUES:
         place = left.schema.get_field_index(name)
         left = left.set_column(place, left.schema.field(place), pa.nulls(left.num_rows, left.schema.field(place).type))

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-import orjson
-
+from landbridge.model.entity import API, HISTORY
 from landbridge.model.erasure import Naming, Subject
 from landbridge.pool.survey import Survey, journal_lines
 from landbridge.store import reading, wipe
@@ -24,8 +23,10 @@ def forget(store: SqliteStore, subject: Subject, found: Survey, naming: Naming) 
                 transaction.connection.execute("DELETE FROM journal WHERE key=?", (key,))
                 count.append(transaction.connection.changes())
             return sum(count)
-        lines = journal_lines(transaction.connection, subject, found.keys)
-        return wipe.take_lines(transaction, [row[:4] for row in lines])
+        lines = list(journal_lines(transaction.connection, subject, found.keys))
+        emptied = [row[:4] for row in lines if subject.timed and row[9] and row[4] in (API, HISTORY)]
+        wipe.empty_lines(transaction, emptied)  # what a client changed does not count again
+        return wipe.take_lines(transaction, {row[:4] for row in lines} - set(emptied)) + len(emptied)
 
     count: list[int] = []
     counts = {LINES: store.tend(job)}
@@ -78,7 +79,3 @@ def staying(subject: Subject, keys: set[int], source: str, recorded: int) -> Cal
         return not subject.covers(row.attribute, source, recorded if row.observed is None else row.observed)
 
     return stays
-
-
-def text_of(instance: object) -> str:
-    return orjson.dumps(instance).decode()

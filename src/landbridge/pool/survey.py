@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import apsw
 import orjson
 
-from landbridge.history.erase import Past
+from landbridge.history.erase import HIDING, Past
 from landbridge.history.lake import Lake
 from landbridge.model.block import unpack as unpack_block
 from landbridge.model.entity import KINDS, PROVENANCE, provenance
@@ -179,10 +179,13 @@ def tell_instance(instance: Mapping[str, Any], found: Survey) -> None:
 
 
 def journal_lines(connection: apsw.Connection, subject: Subject, keys: Sequence[int]) -> Iterator[Any]:
-    """The lines of the journal that are meant: key, attribute, number, ordinal, owner, observed, instance."""
+    """The lines of the journal that are meant: key, attribute, number, ordinal, owner, observed, instance, time,
+    operation, and whether it takes another line's place.
+    """
     columns = (
         "SELECT j.key, j.attribute, j.number, j.ordinal, j.owner, j.observed, j.instance,"
-        " coalesce(j.observed, c.recorded) FROM journal j JOIN commits c USING (number)"
+        " coalesce(j.observed, c.recorded), j.operation, j.replaces_number IS NOT NULL"
+        " FROM journal j JOIN commits c USING (number)"
     )
     if subject.source is not None:
         rows = connection.execute(
@@ -200,11 +203,13 @@ def journal_lines(connection: apsw.Connection, subject: Subject, keys: Sequence[
 def is_meant(subject: Subject, row: Any) -> bool:
     if row[1] == "@entity" and subject.entity is not None and not subject.whole:
         return False  # the entity itself stays
+    if subject.timed and row[8] in HIDING:
+        return False  # it says nothing, and what it hides stays hidden
     return subject.covers(row[1], row[4], row[7])
 
 
 def look_at_journal(connection: apsw.Connection, subject: Subject, found: Survey) -> None:
-    for _, _, _, _, owner, observed, instance, _ in journal_lines(connection, subject, found.keys):
+    for _, _, _, _, owner, observed, instance, *_ in journal_lines(connection, subject, found.keys):
         found.count("lines of the journal")
         if observed is not None:
             found.times.add(observed)

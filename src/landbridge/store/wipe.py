@@ -87,6 +87,15 @@ def take_lines(transaction: SqliteTransaction, lines: Iterable[tuple[int, str, i
     return len(some)
 
 
+def empty_lines(transaction: SqliteTransaction, lines: Iterable[tuple[int, str, int, int]]) -> None:
+    """Leave of lines that take others' place only that: the others count no more, and nothing stands for them."""
+    transaction.connection.executemany(
+        "UPDATE journal SET operation='retract', instance=NULL, observed=NULL"
+        " WHERE key=? AND attribute=? AND number=? AND ordinal=?",
+        lines,
+    )
+
+
 def keep_lines(body: bytes, keep: Callable[[SegmentRow], bool]) -> tuple[bytes | None, list[SegmentRow]]:
     """A segment with only some of its lines (None: with none), and those that go.
 
