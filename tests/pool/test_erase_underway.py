@@ -4,18 +4,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeding import ACTOR, City, delivery, micro, when
+from landbridge.api.ngsild.rendered import Rendered, forget
+from landbridge.app.forgetting import Forgetting
 from landbridge.errors import Failed
 from landbridge.model.erasure import MARK, Subject
 from landbridge.model.feed import RejectedRow
+from landbridge.model.query import Has, Query
+from landbridge.model.renderer import Rendering
+from landbridge.model.terms import Contexts
+from landbridge.pool import delivery as delivery_of
+from landbridge.pool.delivery import Lane, Notice, Outcome
 from landbridge.pool.erase import Eraser, Order
 from landbridge.pool.erased import sketch
 from landbridge.pool.left_out import sketches
+from landbridge.pool.untold import tellable
+from landbridge.store import shelf
 
 GONE, OTHER = "urn:x:gone", "urn:x:other"
 DAY = "2024-05-01T00:00:00Z"
@@ -109,6 +119,31 @@ def test_rejected_rows_that_name_it_are_left_out(city: City) -> None:
     assert run.finish().erased == 1
     with city.store.reader() as connection:
         assert sorted(place for (place,) in connection.execute("SELECT place FROM reject")) == ["line 18", "line 19"]
+
+
+def test_what_is_kept_in_memory_is_dropped(city: City) -> None:
+    city.pull("one", rows(GONE, OTHER))
+    rendered, how = Rendered(), Rendering(Contexts({}, []).own, "simplified", None)
+    held = city.store.query(Query(tenant="", types=Has("T"))).held
+    assert GONE.encode() in b"".join(rendered.entities(held, how))
+    watching = Forgetting(city.store, [forget])
+    assert not watching.look() and rendered.kept
+    erase(city, entity=GONE)
+    assert watching.look() and not rendered.kept and not city.store.idle
+    assert not watching.look()
+
+
+def test_a_notification_that_waits_in_memory_is_not_kept_again(city: City) -> None:
+    lane = Lane("s", "", "urn:sub:1")
+    city.store.write(lambda transaction: shelf.put(transaction, "s", "", "urn:sub:1", {}))
+    erase(city, entity=GONE)
+    alone, both = (orjson.dumps({"data": [{"id": id_, "type": "T"} for id_ in ids]}) for ids in ([GONE], [GONE, OTHER]))
+    delivery_of.settle(
+        city.store, Outcome(queued=[Notice(lane, rank, "urn:n", 1, body) for rank, body in enumerate((alone, both))])
+    )
+    (left,) = delivery_of.waiting(city.store, lane, -1, 10)
+    assert [one["id"] for one in orjson.loads(left.body)["data"]] == [OTHER]
+    assert tellable(city.store, "", alone) is None and tellable(city.store, "", b'{"data":[]}') == b'{"data":[]}'
 
 
 @settings(max_examples=200)

@@ -139,7 +139,10 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
         lifespan=partial(
             lifespan,
             live,
-            Forgetting(pool.store, (rendered.forget, outline.thinned.cache_clear, reach.lines.forget)),
+            Forgetting(
+                pool.store,
+                (rendered.forget, outline.thinned.cache_clear, reach.lines.forget, express.plans.clear),
+            ),
             (asking, remembering),
             Outward(egress, caller, publisher, herald, reach),
         ),
