@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from landbridge.app.city import City
-from landbridge.app.erase import eraser_of
+from landbridge.app.erase import eraser_of, verdicts
 from landbridge.errors import Invalid, Missing, Refused
 from landbridge.model.chapter import Chapter
 from landbridge.model.entity import HISTORY
@@ -76,6 +76,7 @@ def test_an_attribute_goes_and_the_others_stay(folder: Path) -> None:
         keeper = city.contexts.own.expand("keeper")
         certificate = eraser_of(city).erase(order(entity=ID, attribute=keeper))
         assert certificate.scope == "attribute" and certificate.removed["values"] == 2  # the snapshot's too
+        assert [verdict.found for verdict in verdicts(city)] == [()]
         assert traces(folder / ".landbridge", [f"{NOTE} II", f"{NOTE} III"]) == []
         assert values(city, ID, "keeper") == [] and values(city, ID, "note") == [NOTE]
         assert values(city, ID, "name")[0] == NAME
@@ -106,6 +107,7 @@ def test_where_a_source_goes_the_rule_chooses_anew(folder: Path) -> None:
         record = city.pull("register", again=True)
         assert (record.entities, record.instances, record.erased) == (0, 0, 122)
         assert city.pull("survey", again=True).erased == 0
+        assert [verdict.found for verdict in verdicts(city)] == [()]
     with opened(folder) as city:
         assert values(city, ID, "prize")[0] == PRIZE + 2
 

@@ -27,6 +27,7 @@ OF_SOURCES = (
     ("journal", "owner"), ("segment", "source"), ("raw", "source"), ("reject", "source"), ("run", "source"),
     ("source", "name"),
 )  # fmt: skip
+RECORDS = ("table source", "table run")  # of a source whose folder stays: it is pulled, and all is left out
 Names = Iterable[tuple[str, str, str, str]]  # tenant, entity, attribute, source
 
 
@@ -100,7 +101,7 @@ def inspect(store: SqliteStore, certificate: Certificate, key: bytes, history: C
         named = Named(connection, history)
         if certificate.scope == SOURCE:
             places = (place for place, name in named.sources()
-                      if place != "table source" and source_hash(key, name).hex() == wanted)  # fmt: skip
+                      if place not in RECORDS and source_hash(key, name).hex() == wanted)  # fmt: skip
         elif certificate.scope == ATTRIBUTE:
             places = (p for p, tenant, id_, name in named.attributes()
                       if attribute_hash(key, tenant, id_, name).hex() == wanted)  # fmt: skip
