@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from command import landbridge
-from remembering import ID, OPERATOR, OTHER, TOLD, make_city, opened, remember
+from landbridge.app.backup import backup, tell_backups
+from landbridge.app.erase import eraser_of
+from landbridge.app.restore import restore
+from landbridge.model.erasure import Subject
+from landbridge.model.instant import parse_instant
+from landbridge.pool.erase import Order
+from remembering import ID, NOTE, OPERATOR, OTHER, TOLD, make_city, opened, remember
 from seeking import traces
 from serving import served
 
@@ -61,6 +67,30 @@ def test_a_backup_of_before_an_erasure_is_restored_without_what_was_erased(tmp_p
         assert after.pool.entity(OPERATOR, OTHER)
         assert after.pull("register", again=True).erased == 2
     assert landbridge("erase", tmp_path / "again", "--verify").code == 0
+
+
+def test_a_backup_remembers_also_less_than_an_entity(tmp_path: Path) -> None:
+    city, target = remembered(tmp_path / "city"), tmp_path / "backups"
+    backup(city, target)
+    with opened(city) as before:
+        keeper, day = before.contexts.own.expand("keeper"), parse_instant("2024-05-02T00:00:00Z")
+        for subject in (
+            Subject("", entity=ID, attribute=keeper),
+            Subject("", entity=OTHER, until=day),
+            Subject("", source="visits"),
+        ):
+            eraser_of(before).erase(Order(subject, "asked for", "maria"))
+        assert tell_backups(before.pool.store, before.settings.store.parent) == []
+    again = tmp_path / "again"
+    assert restore(target, again).erased == 3
+    assert traces(again / ".landbridge", [f"{NOTE} II", "urn:ngsi-ld:Visit:"]) == []
+    with opened(again) as after:
+        prize = after.contexts.own.expand("prize")
+        assert {point.time >= day for point in after.pool.series(OPERATOR, OTHER, prize)} == {True}
+        assert after.pull("visits", again=True).entities == 0
+    shutil.rmtree(target)
+    with opened(city) as before:
+        assert tell_backups(before.pool.store, before.settings.store.parent) == [str(target)]
 
 
 def test_a_backup_that_is_not_whole_is_refused_and_nothing_is_there(tmp_path: Path) -> None:
