@@ -105,6 +105,26 @@ def test_a_forgotten_time_zone(city: Path) -> None:
     assert 'time_zone = "Asia/Shanghai"' in found["hint"]
 
 
+def test_a_backfill_of_what_is_no_past_or_takes_the_slower_way(city: Path) -> None:
+    """A mapping without times, NULLs that remove, datasetIds, and a stream."""
+    back = CSV + "backfill = true\n"
+    source(city, "gates", back, PLAIN, rows=ROWS)
+    assert findings(city) == []
+    source(city, "now", back, PLAIN.replace(", local_time(day) as observedAt", "").replace("Gate", "Door"), rows=ROWS)
+    source(city, "gone", back + 'null_remove = ["visitors"]\n', PLAIN.replace("Gate", "Hatch"), rows=ROWS)
+    own = PLAIN.replace("as visitors,", "as visitors, 'urn:x:' || code as \"visitors.datasetId\",").replace(
+        "Gate", "Exit"
+    )
+    source(city, "several", back, own, rows=ROWS)
+    live = 'kind = "push"\nbackfill = true\ntime_zone = "Asia/Shanghai"\n'
+    source(city, "live", live, PLAIN.replace("Gate", "Ramp"), rows=ROWS)
+    said = {one["source"]: (one["level"], one["message"]) for one in findings(city)}
+    assert {name: level for name, (level, _) in said.items()} == {
+        "now": "warning", "gone": "warning", "several": "warning", "live": "error",
+    }  # fmt: skip
+    assert all("`backfill` is true" in message for _, message in said.values())
+
+
 def test_a_time_zone_is_not_missed_where_no_local_time_is_read(city: Path) -> None:
     mapping = "select 'urn:ngsi-ld:Gate:' || code as id, 'Gate' as type, 5 as n  -- local_time(day)\nfrom source"
     source(city, "gates", CSV.replace('time_zone = "Asia/Shanghai"\n', ""), mapping, rows=ROWS)

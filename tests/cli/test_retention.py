@@ -62,3 +62,15 @@ def test_a_wrong_rule_is_named(tmp_path: Path, rule: str, named: str) -> None:
 def test_a_city_without_rules_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "landbridge.toml").write_text('name = "Here"\n')
     assert "no rule of retention" in landbridge("retention", tmp_path).err
+
+
+def test_check_knows_rules_that_cannot_be_kept(city: Path) -> None:
+    wrong = '[retention.Station.level]\nkeep = "ninety"\n[retention.Tram]\nkeep = "P9D"\n'
+    (city / "landbridge.toml").write_text(RULE + wrong)
+    done = landbridge("check", city, "--json")
+    said = [(one["level"], one["message"]) for one in done.json()["findings"] if "retention" in one["message"]]
+    assert said == [
+        ("error", "`retention.Station.level.keep` is 'ninety'."),
+        ("warning", "A rule of retention is for Tram, which no source maps."),
+    ]
+    assert done.code != 0

@@ -30,7 +30,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=3), ROWS, st.booleans())
 def test_it_leaves_what_an_ordinary_pull_leaves(
     tmp_path_factory: pytest.TempPathFactory, parts: list[list[Any]], later: list[Any], rival: bool
@@ -44,8 +44,14 @@ def test_it_leaves_what_an_ordinary_pull_leaves(
     states, histories = ([get(city) for city in cities] for get in (state, Filled.history))
     assert states[0] == states[1]
     assert histories[0] == histories[1]
+    assert differing(cities[0]) == differing(cities[1])
     for city in cities:
         city.close()
+
+
+def differing(city: City) -> list[Any]:
+    """Who differs about what; not since when, which for values without a time is when they were recorded."""
+    return sorted((one.entity, one.attribute, [said.value for said in one.values]) for one in city.disagreements())
 
 
 def state(city: City) -> list[Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from landbridge.errors import InvalidSettings, Refused, Unreachable
 from landbridge.governance.policy import Actor, Role
+from landbridge.history.lake import Lake
 from landbridge.model.answer import RunRecord
 from landbridge.pool.pool import Pool
 from landbridge.sources import run
@@ -444,3 +445,28 @@ def test_words_that_are_no_texts_are_told(tmp_path: Path, words: str, said: str)
         toml.write(words)
     with pytest.raises(InvalidSettings, match=said):
         declared(folder)
+
+
+def test_a_backfill_through_the_loop_keeps_rows_rejects_and_the_cursor(tmp_path: Path, pool: Pool) -> None:
+    rows = [f"a,{at},2024-03-{at + 1:02}T00:00:00Z" for at in range(20)]
+    folder = folder_of(tmp_path, "things", things(*rows, f"b,much,{DAY}"), backfill=True)
+    lake = Lake(str(tmp_path / "lake"))
+    record = pulled(pool, folder, history=lake)
+    assert (record.state, record.rows, record.mapped, record.rejected) == ("done", 21, 20, 1)
+    assert (record.entities, record.instances) == (1, 20)
+    assert sizes(pool) == {"a": 19.0}
+    (trace,) = pool.explain(OPERATOR, "urn:ngsi-ld:Thing:a", "size")
+    assert trace.place == "things.csv line 21"
+    table = lake.table("Thing")
+    assert table is not None
+    assert [file.rows for file in table.snapshot().files] == [20]
+    assert pulled(pool, folder, history=lake).state == "unchanged"
+    assert table.snapshot().version == 1
+
+
+def test_what_brings_only_what_is_new_cannot_be_backfilled(tmp_path: Path, pool: Pool) -> None:
+    folder = folder_of(tmp_path, "things", "")
+    (folder / "source.toml").write_text('kind = "push"\nbackfill = true\n')
+    record = pulled(pool, folder, history=Lake(str(tmp_path / "lake")))
+    assert record.state == "failed"
+    assert "only what is new" in str(record.reason)

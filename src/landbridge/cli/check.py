@@ -10,6 +10,7 @@ from rich.progress import Progress as Display
 from shapely.geometry.base import BaseGeometry
 
 from landbridge.app.claims import claims_of
+from landbridge.app.retention import retention_rules
 from landbridge.cli.exit_code import CODE_OF
 from landbridge.cli.folder import complete_sources, source_names, split_folder
 from landbridge.cli.mistake import Finding, district, likely_mistakes
@@ -144,7 +145,8 @@ def rule_findings(settings: Settings, looked: Sequence[Looked]) -> list[Finding]
         claims = claims_of(settings, declarations, {one.name: one.mappings for one in looked})
     except LandbridgeError as error:
         return [as_finding(CITY, error)]
-    found = [
+    found = retention_findings(settings, {(type_, name) for _, type_, name in claims.feeds})
+    found += [
         Finding(
             "error",
             CITY,
@@ -161,6 +163,21 @@ def rule_findings(settings: Settings, looked: Sequence[Looked]) -> list[Finding]
             found.append(
                 Finding("warning", CITY, f"A rule is for {what}, which no source maps.", FILE, "Is it a slip?")
             )
+    return found
+
+
+def retention_findings(settings: Settings, mapped: set[tuple[str, str]]) -> list[Finding]:
+    """Rules of retention that cannot be kept, or are for nothing that a source maps."""
+    found = []
+    try:
+        retention_rules(settings, lambda name: name)
+    except LandbridgeError as error:
+        found.append(as_finding(CITY, error))
+    for rule in settings.retention:
+        if not any(t == rule.type and rule.attribute in ("*", a) for t, a in mapped):
+            what = rule.type if rule.attribute == "*" else f"{rule.type}.{rule.attribute}"
+            text = f"A rule of retention is for {what}, which no source maps."
+            found.append(Finding("warning", CITY, text, FILE, "Is it a slip?"))
     return found
 
 

@@ -327,7 +327,7 @@ def shown(lines: pa.Table, type_: str, asked: Asked, name: Name) -> pa.Table:
         "unitCode": lines.column("unit"),
         "longitude": lines.column("lon"),
         "latitude": lines.column("lat"),
-        "deleted": pc.equal(pc.cast(lines.column("operation"), pa.string()), "delete"),
+        "deleted": told(lines.column("operation"), "delete"),
         "instanceId": pc.binary_join_element_wise(
             "urn:ngsi-ld:Instance:",
             pc.binary_join_element_wise(
@@ -339,6 +339,13 @@ def shown(lines: pa.Table, type_: str, asked: Asked, name: Name) -> pa.Table:
     if asked.provenance:
         columns |= {each: lines.column(each) for each in PROVENANCE}
     return pa.table(columns)
+
+
+def told(column: pa.ChunkedArray, word: str) -> pa.Array:
+    """Where a column of words has this one."""
+    words = one(column)
+    said = np.array([one_ == word for one_ in words.dictionary.to_pylist()] or [False])
+    return pa.array(said[words.indices.to_numpy()])
 
 
 def repeated(text: str, count: int) -> pa.Array:

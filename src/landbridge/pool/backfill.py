@@ -23,7 +23,7 @@ from landbridge.model.feed import Delivery, SourceFacts
 from landbridge.pool import bulk, disagree
 from landbridge.pool.absorb import Absorber
 from landbridge.pool.bulk import Arranged, Sorted
-from landbridge.pool.load import Ints, Part
+from landbridge.pool.load import Ints, Lines, Part
 from landbridge.pool.phrase import AttributePlan
 from landbridge.pool.sheet import Sheet
 from landbridge.pool.told import Told
@@ -218,9 +218,20 @@ class Backfill:
 def standing_rows(part: Part) -> pa.RecordBatch:
     """The rows of a part of which something stands, in their order."""
     places = [lines.at[lines.newest] for lines in part.attributes if len(lines.at)]
+    places += [last_untimed(lines) for lines in part.attributes if lines.untimed is not None and lines.untimed.any()]
     wanted: Ints = np.unique(np.concatenate(places)) if places else np.empty(0, np.int64)
     rows = part.columns.rows
     return rows if len(wanted) == rows.num_rows else rows.take(pa.array(wanted))
+
+
+def last_untimed(lines: Lines) -> Ints:
+    """The last row of each entity that tells no time: what was said before it stands no more, whatever comes later."""
+    groups, at = lines.group[lines.untimed], lines.at[lines.untimed]
+    order = np.lexsort((at, groups))
+    groups, at = groups[order], at[order]
+    last = np.ones(len(groups), bool)
+    last[:-1] = groups[1:] != groups[:-1]
+    return at[last]
 
 
 def joined(rows: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

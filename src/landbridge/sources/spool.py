@@ -23,6 +23,7 @@ from landbridge.sources.contract import ROW, Batch
 from landbridge.sources.mapping import wire
 
 UNKNOWN = -1
+LARGEST = 48 << 20  # bytes of rows that are handed over together, about
 
 
 @dataclass(frozen=True)
@@ -363,25 +364,25 @@ class MappedSpool:
         while self.writers:
             self.writers.pop().close()
 
-    def chunks(self, size: int) -> Iterator[Chunk]:
-        """The rows, joined to chunks of at least `size` rows where there are so many."""
+    def chunks(self, size: int, most: int = LARGEST) -> Iterator[Chunk]:
+        """The rows, joined to chunks of at least `size` rows where there are so many, or of `most` bytes."""
         for number, (mapping, plan, _) in enumerate(self.shapes):
             with pa.OSFile(str(self.path(number))) as file:
-                for rows in joined(pa.ipc.open_stream(file), size):
+                for rows in joined(pa.ipc.open_stream(file), size, most):
                     yield Chunk(mapping, plan, rows)
             self.path(number).unlink()  # the room is given back as soon as the pool has the rows
 
 
-def joined(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Batches joined to larger ones."""
+def joined(batches: Iterable[pa.RecordBatch], size: int, most: int = LARGEST) -> Iterator[pa.RecordBatch]:
+    """Batches joined to larger ones, of at least so many rows or bytes."""
     held: list[pa.RecordBatch] = []
-    count = 0
+    count = weight = 0
     for batch in batches:
         held.append(batch)
-        count += batch.num_rows
-        if count >= size:
+        count, weight = count + batch.num_rows, weight + batch.nbytes
+        if count >= size or weight >= most:
             yield one(held)
-            held, count = [], 0
+            held, count, weight = [], 0, 0
     if count:
         yield one(held)
 
