@@ -7,10 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 
 from landbridge.app.erase import eraser_of
+from landbridge.errors import Failed
 from landbridge.store import erased as kept
+from landbridge.store.sqlite import connect
+from landbridge.store.wipe import sweep
 from remembering import ID, TOLD, make_city, opened, remember
 from seeking import traces
 
@@ -63,9 +67,7 @@ class opened_store:
     """Whether an erasure is under way in a pool that others write to."""
 
     def __init__(self, folder: Path) -> None:
-        self.connection = kept.apsw.Connection(
-            str(folder / ".landbridge" / "pool.db"), flags=kept.apsw.SQLITE_OPEN_READONLY
-        )
+        self.connection = apsw.Connection(str(folder / ".landbridge" / "pool.db"), flags=apsw.SQLITE_OPEN_READONLY)
         self.connection.set_busy_timeout(5_000)
 
     def __enter__(self) -> bool:
@@ -83,3 +85,17 @@ def finished(folder: Path) -> None:
         (certificate,) = (folder / ".landbridge" / "erasures").glob("*.json")
         assert '"scope": "entity"' in certificate.read_text()
     assert traces(folder / ".landbridge", TOLD) == []
+
+
+def test_a_reader_that_never_ends_holds_it_up_and_it_is_finished_later(remembered: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(remembered, tmp_path / "city")
+    with opened(folder) as city:
+        path = city.pool.store.path
+        reader = connect(path, readonly=True)
+        reader.execute("BEGIN; SELECT count(*) FROM entity")
+        city.pool.store.write(lambda transaction: transaction.put_meta("later", "1"))
+        with pytest.raises(Failed, match="all the time"):
+            sweep(path, patience=0.2)
+        reader.close()
+        sweep(path, patience=30)
+        assert Path(f"{path}-wal").stat().st_size == 0

@@ -28,6 +28,8 @@ def forget(
     cells = cells_by_source(found)
     counts = {"source rows": mentioned.get("source rows", 0)}
     for seq, source, run in blocks(store):
+        if not naming.marks and source not in cells and not found.gone(source, run):
+            continue
         with store.reader() as connection:
             body = wipe.blob(connection, "raw", seq)
         if body is None:

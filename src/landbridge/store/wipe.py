@@ -21,7 +21,7 @@ from landbridge.store import segment as packed
 from landbridge.store.contract import Row
 from landbridge.store.schema import KIND_BITS
 from landbridge.store.segment import SCHEMA, SegmentRow
-from landbridge.store.sqlite import connect
+from landbridge.store.sqlite import connect, damaged
 from landbridge.store.transaction import UPDATE, SqliteTransaction
 
 BY_KEY = ("extra_type", "shape", "expiry", "disagreement", "name", "entity")
@@ -273,7 +273,8 @@ def rewrite(
 def sweep(path: str, patience: float = PATIENCE) -> None:
     """Write the file anew without what its free pages hold, and cut its log to nothing.
 
-    Raises Failed where others' reads or writes hold it up for longer than `patience` seconds.
+    Raises Failed where others' reads or writes hold it up for longer than `patience` seconds, Damaged where the disk
+    does not take it.
     """
     connection = connect(path)
     try:
@@ -287,6 +288,8 @@ def sweep(path: str, patience: float = PATIENCE) -> None:
                     hint="It is finished when they are done: landbridge erase --resume",
                 )
             time.sleep(0.05)
+    except apsw.Error as error:
+        raise damaged(error, path) from error
     finally:
         connection.close()
 
