@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from landbridge.api.http.caller import Callers
+from landbridge.api.http.express import LATER, MORE
 from landbridge.api.ngsild.express import Express
 from landbridge.api.ngsild.routes import Doors, open_api
 from landbridge.governance.policy import Actor, Policy, Role, Rule, default_rules
@@ -396,7 +397,7 @@ def test_many_writes_at_once_share_commits_and_are_each_answered(ways: Ways) -> 
             body = LEVEL % number
             head = f"PATCH {ROOT}/entities/urn:ngsi-ld:Lamp:{number % 30:02}/attrs HTTP/1.1\r\nHost: localhost\r\n"
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            assert ways.express.answer(head.encode() + body, ("127.0.0.1", 1), True, one.set_result) == b""
+            assert ways.express.answer(head.encode() + body, ("127.0.0.1", 1), True, one.set_result) is LATER
         return [await one for one in done]
 
     answers = asyncio.run(all_of())
@@ -404,3 +405,16 @@ def test_many_writes_at_once_share_commits_and_are_each_answered(ways: Ways) -> 
     found = ways.short(f"{ROOT}/entities?type=Lamp&limit=100&options=keyValues&pick=level", {})
     assert found is not None
     assert [one["level"] for one in orjson.loads(found[2])] == list(range(30, 60))
+
+
+def test_a_body_that_comes_apart_is_waited_for(ways: Ways) -> None:
+    head = f"PATCH {ONE}/attrs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    answer = ways.express.answer
+    for data, meant in (
+        (f"{head}40\r\n\r\n", MORE),
+        (f"{head}40\r\n\r\n" + "x" * 39, MORE),
+        (f"{head}40\r\n\r\n" + "x" * 41, None),  # another request behind it
+        (f"{head}4000000\r\n\r\n", None),
+        (f"{head}40\r\n", None),  # the head is not whole
+    ):
+        assert answer(data.encode(), ("127.0.0.1", 1), True, never) is meant

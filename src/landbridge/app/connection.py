@@ -21,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from landbridge.api.http.express import LATER, MORE
+
 HEAD_SECONDS = 30.0  # that a request's head may take
 HEAD_BYTES = 65_536  # that it may have
 Later = Callable[[bytes | None], None]
@@ -41,6 +43,7 @@ class Connection(HttpToolsProtocol):
         self.midway = False  # a request has begun to come in
         self.pending: bytes | None = None  # a request that is answered later
         self.behind = bytearray()  # what came in behind it
+        self.begun = b""  # a request whose rest is still to come
         self.leaving = False
 
     def connection_made(self, transport: Any) -> None:
@@ -53,14 +56,18 @@ class Connection(HttpToolsProtocol):
             self.behind += data
             self.flow.pause_reading()
             return
+        if self.begun:
+            data, self.begun = self.begun + data, b""
         if self.is_free():
             answer = self.at_once(data, self.client or ("", 0), self.near, self.answer_later)
             if answer is not None:
                 self._unset_keepalive_if_required()
-                if answer:
-                    self.answered(answer)
-                else:
+                if answer is MORE:
+                    self.begun = data
+                elif answer is LATER:
                     self.pending = data
+                else:
+                    self.answered(answer)
                 return
         self.take(data)
 
@@ -90,10 +97,17 @@ class Connection(HttpToolsProtocol):
             self.data_received(behind)
 
     def shutdown(self) -> None:
+        self.give_on()
         if self.pending is None:
             super().shutdown()
         else:
             self.leaving = True
+
+    def give_on(self) -> None:
+        """Let what has begun to come in take the ordinary road."""
+        data, self.begun = self.begun, b""
+        if data:
+            self.take(data)
 
     def take(self, data: bytes) -> None:
         """Let uvicorn read what came in."""
@@ -145,6 +159,9 @@ class Connection(HttpToolsProtocol):
     def give_up(self) -> None:
         """Close where no head has come since the clock was started; begin again where one was answered since."""
         self.late = None
+        if self.begun:
+            self.give_on()
+            return
         if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
             since = self.loop.time() if self.pending is not None else self.last
             left = 0.0 if self.midway else since + HEAD_SECONDS - self.loop.time()

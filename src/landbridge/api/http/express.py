@@ -26,6 +26,7 @@ from landbridge.errors import LandbridgeError
 from landbridge.pool.pool import Actor
 
 END = b"\r\n\r\n"
+LATER, MORE = b"later", b"more"  # no answers, but what becomes of one: it comes by itself, or the request is not whole
 LINE_END = b" HTTP/1.1\r\n"
 LONGEST, MOST = 4_000, 500  # bytes of a head; heads that are kept
 PLAIN = frozenset(

@@ -15,7 +15,19 @@ from zlib import crc32
 
 from starlette.requests import Request
 
-from landbridge.api.http.express import CLOCK, END, LINE_END, Head, Heads, Numbers, Returns, as_bytes, lines
+from landbridge.api.http.express import (
+    CLOCK,
+    END,
+    LATER,
+    LINE_END,
+    MORE,
+    Head,
+    Heads,
+    Numbers,
+    Returns,
+    as_bytes,
+    lines,
+)
 from landbridge.api.http.packing import SMALLEST, pack, packing_of
 from landbridge.api.http.resource import Resource
 from landbridge.api.ngsild.entity import ENTITIES, MEDIA, QUERY, RETRIEVE, Entities, around, chosen
@@ -85,7 +97,8 @@ class Express:
     def answer(self, data: bytes, client: tuple[str, int], near: bool, later: Later) -> bytes | None:
         """The whole answer to what came in, if that is one such request; None: it takes the ordinary road.
 
-        Nothing, where the answer is given to `later` (in this thread), which gets None for the ordinary road.
+        LATER, where the answer is given to `later` (in this thread), which gets None for the ordinary road. MORE, where
+        the rest of the request is still to come and is worth waiting for: many clients send head and body apart.
         """
         if not data.startswith(GET):
             return self.take(data, client, near, later)
@@ -106,14 +119,17 @@ class Express:
             return None
 
     def take(self, data: bytes, client: tuple[str, int], near: bool, later: Later) -> bytes | None:
-        """Take up a write; nothing where it is under way, None where it takes the ordinary road."""
+        """Take up a write: LATER, MORE, or None where it takes the ordinary road."""
         asked = WRITE.match(data)
         if asked is None:
             return None
         end = data.find(END) + len(END)
         head = self.heads.find(data[asked.end() : end], client, near) if end >= len(END) else None
-        if head is None or len(data) - end != (head.length or 0) or (head.length is None and asked["bare"] is None):
+        if head is None or (head.length is None and asked["bare"] is None):
             return None
+        missing = (head.length or 0) + end - len(data)
+        if missing:
+            return MORE if missing > 0 and len(data) + missing <= LARGEST_BODY else None
         actor = self.heads.actor(head)
         if (
             actor is None
@@ -131,7 +147,7 @@ class Express:
             partial(self.write, request, replace(actor, request=request.state.request_id), data[end:]),
             partial(self.written, request, later),
         )
-        return b""
+        return LATER
 
     def write(self, request: Request, actor: Actor, body: bytes) -> bytes:
         """Perform a write, in the writer's thread and inside its commit."""
