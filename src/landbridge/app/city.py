@@ -41,6 +41,8 @@ from landbridge.sources.contract import Declaration
 from landbridge.sources.declaration import FILE, read_declaration
 from landbridge.sources.gather import Tell, tell_nobody
 from landbridge.sources.mapping.mapper import MappingFile, mapping_paths, read_mappings
+from landbridge.store import manifest
+from landbridge.store.transaction import SqliteTransaction
 
 
 @dataclass
@@ -166,11 +168,26 @@ def open_city(folder: Path | str, *, tell_pool: bool = True, operator: Operator 
         pool.history = Reader(pool.store, city.lake)
         if tell_pool:
             finish_erasures(city)
+            take_back_backfills(city)
             declare_sources(city)
     except BaseException:
         pool.close()
         raise
     return city
+
+
+def take_back_backfills(city: City) -> None:
+    """Take away what killed backfills left, also of sources that nobody pulls now: else history would not be tended."""
+    store = city.pool.store
+    with store.reader() as connection:
+        names = manifest.sources_under_way(connection)
+    for name in names:
+        with contextlib.suppress(Failed), city.alone(name):  # who pulls it just now is not disturbed
+            store.tend(partial(take_back, name))
+
+
+def take_back(name: str, transaction: SqliteTransaction) -> None:
+    manifest.take_back(transaction, name)
 
 
 def read_sources(settings: Settings) -> tuple[dict[str, Declaration], dict[str, LandbridgeError]]:

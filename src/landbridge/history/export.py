@@ -162,11 +162,9 @@ class Past:
         chosen = [file for file in files if asked is None or may_hold(file, asked)]
         if table is None or not chosen:
             return
-        remote = "://" in table.address
         form = pd.ParquetFileFormat(dictionary_columns=[name for name in WORDS if name in columns])
         for file in chosen:
-            path = f"{table.folder}/{file.name}" if remote else file.path
-            found = pd.FileSystemDataset.from_paths([path], READING, form, self.lake.place.files)
+            found = pd.FileSystemDataset.from_paths([table.inside(file)], READING, form, self.lake.place.files)
             scanner = found.scanner(
                 columns=columns, filter=wanted, batch_size=PIECE, batch_readahead=2, fragment_readahead=1
             )

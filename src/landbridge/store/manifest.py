@@ -46,6 +46,12 @@ def under_way(connection: apsw.Connection, source: str) -> bool:
     return reading.meta(connection, MARK + source) is not None
 
 
+def sources_under_way(connection: apsw.Connection) -> list[str]:
+    """The sources of which a backfill has begun and neither counts nor is taken back."""
+    rows = connection.execute("SELECT name FROM meta WHERE name >= ? AND name < ?", (MARK, MARK[:-1] + ";"))
+    return [str(name).removeprefix(MARK) for (name,) in rows]
+
+
 def end(transaction: SqliteTransaction, source: str) -> None:
     """What the backfill kept counts from this commit on."""
     transaction.connection.execute("DELETE FROM meta WHERE name=?", (MARK + source,))
