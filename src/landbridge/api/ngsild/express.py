@@ -50,7 +50,7 @@ WRITE = re.compile(
     rb"|entityOperations/(?:create|upsert|update|merge|delete)))"
     rb"(?:\?(?P<query>[^#\x00-\x20\x7f-\xff]*))? HTTP/1\.1\r\n"
 )
-LARGEST_BODY = 262_144  # bytes of a write that shares its commit with others
+LARGEST_BODY = 65_536  # bytes of a write that shares its commit: all of a group are answered together
 LONGEST, MOST = 2_000, 2_000  # bytes of parameters; plans that are kept
 PATIENCE = 0.003  # seconds that a read may take here, where others wait behind it
 LARGEST_PAGE, LARGEST_MISS = 200, 65_536  # entities of a page; bytes of documents that are rendered here
