@@ -13,7 +13,7 @@ from landbridge.model.chapter import instance_of, is_simplified, read_scopes, si
 from landbridge.model.entity import NULL, SYSTEM, Instance
 from landbridge.model.instant import format_instant, parse_instant
 from landbridge.model.parser import ENTITY_MEMBERS, NOT_ATTRIBUTES, head_of, parse_types, read_name
-from landbridge.model.temporal import Evolution, Moment, TemporalQuery, time_in
+from landbridge.model.temporal import Evolution, Moment, TemporalQuery, read_instance_id, time_in
 from landbridge.model.terms import Contexts, Terms
 from landbridge.model.value import is_uri, parse_id
 
@@ -80,14 +80,14 @@ def moment(told: Instance, beside: Mapping[str, Any], source: str, place: int) -
     created = moment_of(beside.get("createdAt"))
     recorded = moment_of(beside.get("modifiedAt")) or moment_of(beside.get("deletedAt")) or created or 0
     dataset = told.get("datasetId")
-    instance = None
+    instance, name = None, beside.get("instanceId")
+    number, ordinal = (read_instance_id(name) if isinstance(name, str) else None) or (0, place)
     if told.get("value") != NULL:
         instance = {name: member for name, member in told.items() if name != "datasetId"}
-        name = beside.get("instanceId")
         instance |= {"instanceId": name} if isinstance(name, str) and is_uri(name) else {}
         instance |= {"createdAt": format_instant(created)} if created is not None else {}
     time = recorded if observed is None else observed
-    return Moment(time, observed, recorded, 0, place, source, dataset, instance, str(told["type"]))
+    return Moment(time, observed, recorded, number, ordinal, source, dataset, instance, str(told["type"]))
 
 
 def moment_of(value: Any) -> int | None:

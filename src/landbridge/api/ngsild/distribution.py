@@ -49,6 +49,10 @@ TEMPORAL = "/temporal"
 INSTANCE = f"{TEMPORAL}{ATTRIBUTE}/{{instanceId}}"
 WRONG = frozenset({400, 412, 413, 415, 422})  # the request itself is wrong, so nobody else is asked
 CREATE_LIKE = frozenset({"createEntity", "replaceEntity", "upsertTemporal"})
+APPENDING = frozenset({"upsertTemporal", "appendAttrsTemporal"})  # done twice, all would be there twice
+LOOPED = {
+    "type": "about:blank", "title": "Loop Detected", "status": 508, "detail": "The request has been here before.",
+}  # fmt: skip
 UPDATES = frozenset({"appendAttrs", "updateEntity", "mergeEntity"})  # answered with an UpdateResult
 
 
@@ -108,6 +112,8 @@ class Distribution:
         if ask.given.get("local") == "true" or not self.reach.registry.of(named_tenant(ask.request)):
             return served.perform(ask)
         writing = self.read(ask, way)
+        if way.operation in APPENDING and self.reach.alias(writing.tenant) in writing.trip.via:
+            return single(Outcome(508, detail=LOOPED), writing.tenant)
         division = self.divide(ask, way, writing)
         if not division.shares:
             return served.perform(ask)
@@ -293,6 +299,8 @@ def told(way: Way, writing: Writing, outcomes: Sequence[Outcome]) -> Response:
         here = next((one.response for one in outcomes if one.response is not None), None)
         root = ROOT + (TEMPORAL if way.operation == "upsertTemporal" else "")
         location = f"{root}/entities/{quote(writing.id, safe=':')}" if way.made == 201 else None
+        if way.operation == "upsertTemporal" and not any(one.status == 201 for one in outcomes):
+            return empty(204, writing.tenant)
         return here or empty(way.made, writing.tenant, location)
     if len(outcomes) == 1:
         return single(outcomes[0], writing.tenant)

@@ -80,8 +80,9 @@ def instance(moment: Moment, how: Rendering) -> Any:
     shown = deletion(moment) if moment.instance is None else normalized(dict(moment.instance), how)
     if moment.dataset is not None:
         shown["datasetId"] = moment.dataset
-    shown["instanceId"] = moment.name
-    if how.system:
+    if moment.number or "instanceId" in (moment.instance or {}):  # other brokers may tell none, nor any times
+        shown["instanceId"] = moment.name
+    if how.system and moment.recorded:
         shown |= {"createdAt": format_instant(moment.created), "modifiedAt": format_instant(moment.recorded)}
     return concise(shown) if how.form == "concise" and moment.instance is not None else shown
 
