@@ -83,7 +83,7 @@ class Keeper:
         small = smallest(self.target, data, found)
         name = f"{self.target.name}-{hashlib.sha256(small).hexdigest()[:8]}"
         (self.folder / name).write_bytes(small)
-        print(f"FOUND {name}: {found}: {str(error)[:300]}", file=sys.stderr, flush=True)
+        print(f"FOUND {name}: {found}: {str(error)[:3000]}", file=sys.stderr, flush=True)
 
 
 def search(target: Target, how: Search) -> None:
