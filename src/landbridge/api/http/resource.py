@@ -86,8 +86,9 @@ class Resource:
 
     def fault(self, error: Exception, number: str) -> Response:
         """The answer that says an error; of one that nobody foresaw whoever asks gets a number, the log the rest."""
-        known = isinstance(error, LandbridgeError)
-        return self.faults.answer(error, number) if known else self.faults.unknown(error, number)
+        if isinstance(error, LandbridgeError):
+            return self.faults.answer(error, number)
+        return self.faults.unknown(error, number)
 
     async def body(self, request: Request) -> bytes:
         """The request's body, unpacked. Raises LengthRequired, TooLarge, WrongMedia or Invalid."""
