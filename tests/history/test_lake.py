@@ -39,7 +39,9 @@ def test_each_type_has_a_table_with_the_declared_columns(city: Remembering) -> N
         frame = pl.read_delta(table.address)
         assert frame.to_arrow().column_names == SCHEMA.names
         files = f"read_parquet('{table.address}/*.parquet')"
-        (seen,) = duckdb.sql(f"select count(*), count(distinct (commit, ordinal)) from {files}").fetchall()
+        told = duckdb.sql(f"select count(*), count(distinct (commit, ordinal)) from {files}")
+        assert told is not None
+        (seen,) = told.fetchall()
         assert seen == (frame.height, frame.height)
         assert pa.schema(table.delta.schema().to_arrow()).names == SCHEMA.names
     assert history(Path(city.lake.root)).types() == [] and Lake(city.lake.root).table("Other") is None
@@ -75,9 +77,10 @@ def test_a_table_of_a_newer_version_is_refused(
     table.snapshot()
     change = {"protocol": {"minReaderVersion": reader, "minWriterVersion": writer, **more}}
     (Path(table.address) / "_delta_log" / f"{table.snapshot().version + 1:020}.json").write_text(json.dumps(change))
-    for one in (lambda: table.snapshot(), lambda: table_of(city).snapshot()):
-        with pytest.raises(Damaged, match=r"version|protocol|feature"):
-            one()
+    with pytest.raises(Damaged, match=r"version|protocol|feature"):
+        table.snapshot()
+    with pytest.raises(Damaged, match=r"version|protocol|feature"):
+        table_of(city).snapshot()
     write_more(city, 8, small=True)
     before = journalled(city.store)
     done = Drain(city.store, Lake(city.lake.root)).step()
