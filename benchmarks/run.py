@@ -22,6 +22,7 @@ PAGE = HERE.parent / "docs" / "measured" / "benchmarks.md"
 BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> title, arguments of --quick
     "bulk": ("CSV of 1,000,000 rows of 10 columns into the pool", ("--rows", "2000", "ordered", "again")),
     "postgresql": ("PostgreSQL table of 1,000,000 rows of 10 columns into the pool", ("--quick",)),
+    "history": ("Questions to history beside PostgreSQL: 10,000,000 instances of air quality", ("--quick",)),
     "history_drain": ("The journal into the lake: 2,000,000 instances of air quality", ("--instances", "20000")),
     "backfill": ("CSV of 10,000,000 hourly readings straight to history", ("--quick",)),
     "export": ("10,000,000 instances of history as a table", ("--quick",)),

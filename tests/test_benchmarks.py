@@ -10,7 +10,7 @@ import pytest
 from services import needs
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
-PROGRAMS = {"postgresql": "postgres", "mqtt": "mosquitto"}
+PROGRAMS = {"postgresql": "postgres", "history": "postgres", "mqtt": "mosquitto"}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("run", "process"))
 pytestmark = pytest.mark.timeout(900)
 
