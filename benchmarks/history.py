@@ -193,8 +193,8 @@ SQL = {
     "hourly": "select date_trunc('hour', time), avg(pm25) from reading group by 1",
     "daily": "select sensor, date_trunc('day', time, 'Asia/Shanghai'), max(pm25) from reading group by 1, 2",
     "year": f"select date_trunc('hour', time), avg(pm25) from reading where sensor = {SENSORS} group by 1",
-    "last": "select time, pm25 from reading where sensor = (random() * 999)::int order by time desc limit 100",
-    "page": "select time, pm25 from reading where sensor = (random() * 999)::int and time >= '2010-01-05'"
+    "last": "select time, pm25 from reading where sensor = (select (random() * 999)::int) order by time desc limit 100",
+    "page": "select time, pm25 from reading where sensor = (select (random() * 999)::int) and time >= '2010-01-05'"
     " order by time limit 200",
     "near": "select date_trunc('hour', time), avg(pm25) from reading join sensor on id = sensor"
     f" where 6371000 * acos(least(1, sin(radians({CENTRE[1]})) * sin(radians(lat)) + cos(radians({CENTRE[1]})) *"
