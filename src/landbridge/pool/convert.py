@@ -17,6 +17,7 @@ from landbridge.model.entity import API, PROVENANCE, Instance, Instances, in_ord
 from landbridge.model.instant import parse_instant
 from landbridge.pool import disagree
 from landbridge.pool.absorb import is_pinned, marked, unmarked
+from landbridge.pool.as_of import claims_name
 from landbridge.pool.edit import about
 from landbridge.pool.pin import choice
 from landbridge.pool.single import LOCATION, Draft, stored_row
@@ -66,7 +67,9 @@ def save(store: SqliteStore, claims: Claims, actor: Actor, before: Claims | None
     }
 
     def job(transaction: SqliteTransaction) -> None:
-        transaction.put_meta(CLAIMS, orjson.dumps(claims.to_json()).decode())
+        told = orjson.dumps(claims.to_json()).decode()
+        transaction.put_meta(CLAIMS, told)
+        transaction.put_meta(claims_name(transaction.number), told)  # for whoever asks what was known then
         for source in lost:
             transaction.save_seen(source, 0, None)
             transaction.save_source(source, cursor=None, fingerprint=None)
