@@ -131,7 +131,10 @@ def test_the_environment_sets_the_machine() -> None:
     assert (operator.port, operator.host, operator.log_level) == (0, "::1", "debug")
     operator = read_operator({"LANDBRIDGE_ALLOW_EGRESS": "10.0.0.0/8, broker.example,", "LANDBRIDGE_CONTEXTS_MAP": "m"})
     assert (operator.allow_egress, operator.contexts_map) == (("10.0.0.0/8", "broker.example"), Path("m"))
-    assert (read_operator({"LANDBRIDGE_CA_FILE": "ca.pem"}).ca_file, read_operator({}).ca_file) == (Path("ca.pem"), None)
+    assert (read_operator({"LANDBRIDGE_CA_FILE": "ca.pem"}).ca_file, read_operator({}).ca_file) == (
+        Path("ca.pem"),
+        None,
+    )
     assert read_operator({"LANDBRIDGE_ADDRESS": "https://city.example/"}).address == "https://city.example"
     assert (read_operator({}).allow_egress, read_operator({}).contexts_map) == ((), None)
 

@@ -265,7 +265,7 @@ def hash_of(text: str) -> str:
 def declare_sources(city: City) -> None:
     """Tell the pool which sources there are, and which attribute each feeds."""
     declared = {name: declared_of(city, declaration) for name, declaration in city.declarations.items()}
-    city.claims = declare(city.pool.store, LOOP, city.claims, declared, frozenset(city.wrong))
+    city.claims = declare(city.pool.store, LOOP, city.claims, declared, frozenset(city.wrong), city.lake)
 
 
 def declared_of(city: City, declaration: Declaration) -> dict[str, Any]:

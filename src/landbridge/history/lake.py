@@ -3,7 +3,7 @@
 The journal goes there (see `history.drain`); the store keeps a recent part of it. A table says itself up to which
 commit it has the journal: its position is committed together with its files, so what counts is never there twice and
 never missing, whenever a process or the power fails. Files are never changed: corrections are lines of their own, and
-whoever joins files writes new ones. See docs/history.md for the columns, which are an open interface.
+whoever joins files writes new ones. See docs/lake.md for the columns, which are an open interface.
 """
 
 import hashlib

@@ -20,7 +20,8 @@ from landbridge.errors import Damaged, InvalidSettings
 from landbridge.history.backfill import publish
 from landbridge.history.compact import fold, groups, sweep
 from landbridge.history.lake import SCHEMA, File, Lake, LakeTable
-from landbridge.history.rollup import OPENING, ROLLED, mark
+from landbridge.history.rolled import ROLLED, mark
+from landbridge.history.rollup import OPENING
 from landbridge.history.rows import LINES, in_order
 from landbridge.history.turn import turn
 from landbridge.model.instant import format_instant

@@ -1,17 +1,14 @@
 """The mark of a mean that retention left in the place of values: how readers and aggregates know and weigh it.
 
 It is a member of the instance, as NGSI-LD has such: `"rollup": {"type": "JsonProperty", "json": {"method": "mean",
-"count": 60, "min": ..., "max": ..., "sumsq": ..., "until": ...}}`. The value is the mean, `observedAt` the time when its
-period begins.
+"count": 60, "min": ..., "max": ..., "sumsq": ..., "until": ...}}`. The value is the mean, `observedAt` the time when
+its period begins.
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import polars as pl
-
 OPENING = '{"rollup":'  # how the further members of a mean begin
-ROLLED = pl.col("rest").fill_null("").str.starts_with(OPENING)
 
 
 class Mean(NamedTuple):
@@ -22,11 +19,6 @@ class Mean(NamedTuple):
     least: float
     greatest: float
     squares: float
-
-
-def mark(name: str) -> pl.Expr:
-    """A number of a mean's mark, in the lake's columns."""
-    return pl.col("rest").str.json_path_match(f"$.rollup.json.{name}").cast(pl.Float64)
 
 
 def mean_in(instance: Mapping[str, Any]) -> Mean | None:

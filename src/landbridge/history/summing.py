@@ -14,7 +14,7 @@ import polars as pl
 from landbridge.errors import TooMuch
 from landbridge.history.aggregate import Buckets, anchor, as_number, ending
 from landbridge.history.period import boundaries
-from landbridge.history.rollup import ROLLED, mark
+from landbridge.history.rolled import ROLLED, mark
 from landbridge.history.scan import Scan
 from landbridge.model.temporal import Aggregate, Bucket, Method, Span, TemporalQuery
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from landbridge.governance.policy import Actor
+from landbridge.history.lake import Lake
 from landbridge.model.claim import Claims, dataset_of
 from landbridge.model.entity import API, PROVENANCE, Instance, Instances, in_order
 from landbridge.model.instant import parse_instant
@@ -32,10 +33,11 @@ COMMIT = 2_000  # entities of one commit
 Feeds = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]  # attribute -> sources before, sources now
 
 
-def convert(store: SqliteStore, claims: Claims, actor: Actor) -> int:
+def convert(store: SqliteStore, claims: Claims, actor: Actor, lake: Lake | None = None) -> int:
     """Convert what is stored to these claims; the number of entities that changed.
 
     Also finds the disagreements that killed runs left undone, so call it whenever a pool is opened for writing.
+    `lake`: where what the store has no more of what was claimed lies.
     """
     before = stored_claims(store)
     changed = 0
@@ -46,7 +48,7 @@ def convert(store: SqliteStore, claims: Claims, actor: Actor) -> int:
             for attribute in feeds:
                 touched.add(disagree.named("", 0), kind.num, (attribute,), [])
         save(store, claims, actor, before, touched)
-    disagree.heal(store, claims, actor)
+    disagree.heal(store, claims, actor, lake=lake)
     return changed
 
 

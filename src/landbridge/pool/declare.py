@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from landbridge.governance.policy import Actor
+from landbridge.history.lake import Lake
 from landbridge.model.claim import Claims
 from landbridge.pool.convert import convert, stored_claims
 from landbridge.store import reading
@@ -25,11 +26,13 @@ def declare(
     claims: Claims,
     sources: Mapping[str, Mapping[str, Any]],
     set_aside: Collection[str] = (),
+    lake: Lake | None = None,
 ) -> Claims:
     """Keep what the folder says and convert what is stored; the claims as they now stand.
 
     `sources`: each one's declaration by name. `set_aside`: sources whose folder cannot be read now; they, and what
-    they feed, stay as they were. Does nothing where nothing changed.
+    they feed, stay as they were. `lake`: where the history lies that the store has no more. Does nothing where nothing
+    changed.
     """
     claims = with_kept(claims, stored_claims(store) or Claims(), set_aside)
     with store.reader() as connection:
@@ -46,7 +49,7 @@ def declare(
 
     if changed:
         store.write(job, actor=actor.name, request=actor.request)
-    convert(store, claims, actor)
+    convert(store, claims, actor, lake)
     return claims
 
 

@@ -143,7 +143,7 @@ CREATE TABLE manifest (
 CREATE INDEX manifest_type ON manifest (type, seq);
 
 -- Erased: what must not come back, by keyed hashes alone (see `pool.erased`). `of`: an entity, a source, or a source's
--- column; `part`: an attribute of it, or a column's value (empty: all); `since`, `until` in microseconds (null: always).
+-- column; `part`: an attribute of it, or a column's value (empty: all); `since`, `until` in microseconds (or null).
 CREATE TABLE erased (
   seq INTEGER PRIMARY KEY, scope TEXT NOT NULL, of BLOB NOT NULL, part BLOB NOT NULL, sketch INTEGER NOT NULL,
   since INTEGER, until INTEGER, certificate TEXT NOT NULL);
