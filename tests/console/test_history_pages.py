@@ -57,6 +57,12 @@ def test_a_stretch_of_time_on_the_citys_clock(pool: Pool) -> None:
     ]  # fmt: skip
 
 
+def test_readings_without_a_time_stand_where_they_were_recorded(pool: Pool) -> None:
+    pool.patch(OPERATOR, OTHER, {"level": [{"type": "Property", "value": 7}]})
+    rows = table(pool, "/series", entity=OTHER, attribute="level", **{"from": "2020-04-01T00:00"})
+    assert [row["value"] for row in rows] == [7]
+
+
 def test_several_attributes_have_a_panel_for_each_unit(pool: Pool) -> None:
     page = Visitor(console_app(pool)).get(f"/series?entity={ONE}&attribute=pm25&attribute=temperature").text
     assert page.count('class="unit-mark"') == 2

@@ -10,10 +10,12 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
@@ -31,6 +33,7 @@ from landbridge.history.said import points
 from landbridge.history.trim import Window
 from landbridge.history.upkeep import GRACE, Upkeep
 from landbridge.model.temporal import Evolutions
+from landbridge.pool.past_pool import PastPools
 from landbridge.pool.pool import Pool
 from landbridge.settings import Operator, Settings, read_operator, read_settings
 
@@ -57,6 +60,8 @@ class Historian:
         self.lake = lake
         self.reader = Reader(pool.store, lake)
         self.upkeep = Upkeep(pool.store, lake, window)
+        self.folder = tempfile.TemporaryDirectory(prefix="landbridge-past-")
+        self.past = PastPools(pool.store, lake, Path(self.folder.name))
         self.stop = threading.Event()
         self.asked = ThreadPoolExecutor(ANSWERING, thread_name_prefix="asked")
         self.orders: dict[str, Callable[[Mapping[str, Any]], bytes]] = {
@@ -64,6 +69,7 @@ class Historian:
             "evolutions": self.evolutions,
             "points": self.points,
             "settle": self.settle,
+            "as_of": self.as_of,
             "export": lambda order: orjson.dumps(exported(self.exporter, order)),
         }
 
@@ -80,6 +86,10 @@ class Historian:
     def points(self, order: Mapping[str, Any]) -> bytes:
         """The newest points of one series that the lake alone has."""
         return write_points(points(self.pool.store, self.lake, order["uptos"], *order["of"]))
+
+    def as_of(self, order: Mapping[str, Any]) -> bytes:
+        """The file that holds a tenant's pool as of a moment."""
+        return orjson.dumps(str(self.past.path(order["tenant"], order["moment"])))
 
     def settle(self, order: Mapping[str, Any]) -> bytes:
         """Drain all that there is; answers up to which commit."""
@@ -172,6 +182,7 @@ class Historian:
         self.stop.set()
         self.upkeep.stop()
         self.asked.shutdown(wait=True, cancel_futures=True)
+        self.folder.cleanup()
 
 
 def told(error: LandbridgeError) -> dict[str, Any]:

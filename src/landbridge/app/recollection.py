@@ -5,9 +5,11 @@ the serving process loads no engine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import apsw
+import orjson
 
 from landbridge.app.passage import read_answer, read_points, write_question
 from landbridge.history.recent import Recent
@@ -40,6 +42,10 @@ class Recollection:
         if not self.ready() and not together and self.is_whole():
             return self.recent.evolutions(asked)
         return read_answer(self.ask({"do": "evolutions", "asked": write_question(asked)}))
+
+    def past(self, tenant: str, moment: int) -> Path:
+        """The file that holds a tenant's pool as of a moment."""
+        return Path(orjson.loads(self.ask({"do": "as_of", "tenant": tenant, "moment": moment})))
 
     def earlier(
         self,

@@ -49,6 +49,7 @@ from landbridge.pool.dead_letter import DeadLetters
 from landbridge.pool.delivery import Lane
 from landbridge.pool.pool import Pool
 from landbridge.pool.subscription import subscriptions_of
+from landbridge.pool.then import opener
 from landbridge.pool.token import actor_for
 from landbridge.pool.untold import tellable
 from landbridge.publish.call import Caller, Target, check_endpoint
@@ -92,6 +93,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     remembering = Asking(historian, "history")
     recollection = Recollection(pool.store, remembering.ask, lambda: historian.ready)
     pool.history, pool.earlier = recollection, recollection.earlier
+    pool.then = opener(recollection.past, pool.policy)
     body_limit = operator.max_body_megabytes << 20
     callers = callers_of(settings, pool)
     doors = Doors(

@@ -6,7 +6,7 @@ for periods instead, with the lowest, highest and mean value of each.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -176,7 +176,7 @@ def said(visit: Visit, document: Document, attribute: str, asked: Asked) -> Iter
         last=None if asked.span else RECENT,
     )  # fmt: skip
     evolution = found(visit, document["id"], question)
-    moments = evolution.attrs.get(attribute, ())
+    moments = evolution.attrs.get(attribute, ()) or untimed(visit, document["id"], attribute, question)
     by_voice: dict[tuple[str | None, str], list[Moment]] = {}
     for one in moments:
         by_voice.setdefault((one.dataset, one.owner), []).append(one)
@@ -191,6 +191,14 @@ def said(visit: Visit, document: Document, attribute: str, asked: Asked) -> Iter
             track = Track(label, unit, samples=tuple(samples(some)))
         if track.numbers:
             yield Said(document["id"], name_of(visit, document), attribute, source_text(visit, owner), track, period)
+
+
+def untimed(visit: Visit, id: str, attribute: str, question: TemporalQuery) -> list[Moment]:
+    """The readings of a source that tells no times: they stand where they were recorded."""
+    if question.span is None:
+        return []
+    recorded = replace(question, span=replace(question.span, property="modifiedAt"))
+    return [one for one in found(visit, id, recorded).attrs.get(attribute, ()) if one.observed is None]
 
 
 def found(visit: Visit, id: str, question: TemporalQuery) -> Evolution:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from landbridge.errors import Refused
+from landbridge.errors import Failed, InvalidQuery, Refused
 from landbridge.governance.audit import Act, ReadCounter, act
 from landbridge.governance.policy import Actor, Policy, Role
 from landbridge.history.recent import Recent
@@ -61,6 +61,7 @@ __all__ = ["Actor", "Pool"]
 
 LOG = logging.getLogger(__name__)
 Done = TypeVar("Done", Written, Batch)
+Then = Callable[[str, int], "Pool"]  # of a tenant and a moment
 CLAIMS = "claims"  # the name under which the store keeps them
 
 
@@ -88,6 +89,7 @@ class Pool:
         self.kept_acts: Future[None] = Future()
         self.kept_acts.set_result(None)
         self.expiries = Expiries(store)
+        self.then: Then | None = None  # opens the pool as of a moment, handed in by whoever can read the lake
         self.earlier: Earlier | None = None  # what the store has given to the lake, handed in by whoever can read that
 
     def close(self) -> None:
@@ -257,6 +259,17 @@ class Pool:
         """The newest recorded instances of an attribute, newest last."""
         with self.asked(actor, "read", "read series"):
             return series(self.store, tenant, id, attribute, limit, since, self.earlier)
+
+    def as_of(self, actor: Actor, moment: int, *, tenant: str = "") -> "Pool":
+        """This tenant's pool as it was known at a moment, to be read. Raises InvalidQuery, TooMuch."""
+        with self.asked(actor, "read", "read entities as of then"):
+            if moment > self.store.clock():
+                raise InvalidQuery(
+                    "What will be known is not known.", where="asOf", hint="Ask for a moment of the past."
+                )
+            if self.then is None:
+                raise Failed("Nobody here reads the past of entities.", hint="Ask the city's service.")
+            return self.then(tenant, moment)
 
     def evolution(self, actor: Actor, id: str, asked: TemporalQuery) -> Evolution:
         """How an entity came to be what it is; the question's query tells the tenant and conditions. Raises Missing."""

@@ -33,6 +33,7 @@ from landbridge.api.ngsild.query_body import read_members
 from landbridge.api.ngsild.question import mapped, read_join, read_lifetime, read_query
 from landbridge.api.ngsild.rendered import EMPTY, Rendered
 from landbridge.api.ngsild.selection import parse_types
+from landbridge.api.ngsild.temporal_question import AS_OF, read_moment
 from landbridge.errors import Missing
 from landbridge.federation.reach import Reach
 from landbridge.federation.reached import Reached
@@ -49,22 +50,25 @@ BY_POST = ROOT + "/entityOperations/query"
 MEDIA = (JSON, JSON_LD, GEOJSON)
 
 QUERY = Operation(
-    "queryEntities", "6.4.3.2", "GET", "/entities", "Query entities.", (*SHOWN, *ASKED, *PAGED),
+    "queryEntities", "6.4.3.2", "GET", "/entities", "Query entities.", (*SHOWN, *ASKED, *PAGED, AS_OF),
     answers={200: "EntityList", 201: "EntityList", 203: "EntityList"},
 )  # fmt: skip
 QUERY_BY_POST = Operation(
     "queryBatch", "6.23.3.1", "POST", "/entityOperations/query", "Query entities; the query is the body.",
-    (OPTIONS, FORMAT, SYS_ATTRS, LOCAL, *PAGED), "Query",
+    (OPTIONS, FORMAT, SYS_ATTRS, LOCAL, *PAGED, AS_OF), "Query",
     {200: "EntityList", 201: "EntityList", 203: "EntityList"},
 )  # fmt: skip
 RETRIEVE = Operation(
     "retrieveEntity", "6.5.3.1", "GET", "/entities/{entityId}", "Retrieve an entity.",
-    (*SHOWN, TYPE), answers={200: "Entity", 203: "Entity", 304: ""},
+    (*SHOWN, TYPE, AS_OF), answers={200: "Entity", 203: "Entity", 304: ""},
 )  # fmt: skip
 
 
 class Entities:
-    """The operations that read entities, over one pool and the city's contexts."""
+    """The operations that read entities, over one pool and the city's contexts.
+
+    With `asOf`, our own parameter, this pool alone is asked, as it was known then.
+    """
 
     def __init__(self, pool: Pool, contexts: Contexts, reach: Reach | None = None) -> None:
         self.pool = pool
@@ -97,8 +101,8 @@ class Entities:
         query = read_query(wanted, selectors)
         join = read_join(wanted, query.where)
         trip = trip_of(ask, wanted, query)
-        listing = Listing(wanted, self.rendered, join, self.fetch(ask.actor, wanted, trip))
-        pool = self.reach.along(trip, wanted.tenant)
+        pool, rendered, fetch = self.asked_of(ask, wanted, trip)
+        listing = Listing(wanted, rendered, join, fetch)
         of, made = self.entity_map(ask, wanted, query, pool)
         page = pool.query(ask.actor, query) if of is None else pool.query_map(ask.actor, mapped(query), of)
         headers = page_links(
@@ -116,16 +120,25 @@ class Entities:
         wanted = read_wanted(ask, self.contexts, self.pool, *MEDIA)
         join = read_join(wanted)
         trip = trip_of(ask, wanted)
-        pool = self.reach.along(trip, wanted.tenant)
+        pool, rendered, fetch = self.asked_of(ask, wanted, trip)
         held = chosen(pool.held(ask.actor, entity_id(ask.path), tenant=wanted.tenant), wanted)
-        listing = Listing(wanted, self.rendered, join, self.fetch(ask.actor, wanted, trip))
+        listing = Listing(wanted, rendered, join, fetch)
         body = listing.one(held)
         if body == EMPTY:
             raise Missing("The entity has none of the members that are wanted.", where=held.id)
         of = self.map_of(ask, wanted, held)
         headers = [*trip.told.items(), *([(MAP_HEADER, location_of(of))] if of else ())]
         response = listing.answer(body, 200, headers)
-        return response if join is not None or held.mark is None else tagged(ask.request, response, held.modified)
+        plain = join is None and held.mark is not None and "asOf" not in wanted.parameters
+        return tagged(ask.request, response, held.modified) if plain else response
+
+    def asked_of(self, ask: Ask, wanted: Wanted, trip: Trip) -> tuple[Pool | Reached, Rendered, "Fetching"]:
+        """Who answers, what was rendered of that before, and who has linked entities."""
+        if "asOf" not in wanted.parameters:
+            return self.reach.along(trip, wanted.tenant), self.rendered, self.fetch(ask.actor, wanted, trip)
+        moment = read_moment(wanted.parameters, "asOf")
+        then = self.pool.as_of(ask.actor, moment, tenant=wanted.tenant)
+        return then, Rendered(), Fetching(then, ask.actor, wanted.tenant)
 
     def fetch(self, actor: Actor, wanted: Wanted, trip: Trip) -> "Fetching":
         return Fetching(self.reach.along(beside(trip), wanted.tenant), actor, wanted.tenant)

@@ -54,7 +54,9 @@ LARGEST_BODY = 65_536  # bytes of a write that shares its commit: all of a group
 LONGEST, MOST = 2_000, 2_000  # bytes of parameters; plans that are kept
 PATIENCE = 0.003  # seconds that a read may take here, where others wait behind it
 LARGEST_PAGE, LARGEST_MISS = 200, 65_536  # entities of a page; bytes of documents that are rendered here
-APART = frozenset({"join", "joinLevel", "containedBy", "entityMap", "entityMapLifetime", "csf", "splitEntities"})
+APART = frozenset(
+    {"join", "joinLevel", "containedBy", "entityMap", "entityMapLifetime", "csf", "splitEntities", "asOf"}
+)
 VARYING = frozenset({b"content-length", b"x-request-id"})
 Later = Callable[[bytes | None], None]
 Address = tuple[Head, bool, bytes]  # a head, whether one entity is asked for, the parameters
