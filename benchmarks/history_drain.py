@@ -3,7 +3,7 @@
     python benchmarks/history_drain.py                       2,000,000 instances
     python benchmarks/history_drain.py --instances 10000000
 
-The instances are real: the hourly air quality of Tianjin's stations (../shared/data/environment), its weeks repeated
+The instances are real: the hourly air quality of Tianjin's stations (those of examples/binhai), its weeks repeated
 one after the other for a thousand sensors, each with a small seeded jitter in its own last digit. They are written by
 the pool's own bulk way. Lines/s is over wall time and over the CPU seconds of the draining process; bytes are those of
 the table's data files right after the drain, and after files have been joined.
@@ -30,8 +30,11 @@ from landbridge.model.feed import Delivery, Raw, SourceFacts
 from landbridge.pool.ingest import open_ingest
 from landbridge.store.sqlite import SqliteStore, open_store
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "environment"
-FILES = ("pm25in_tianjin_2020-03-26_2020-04-02.csv", "pm25in_tianjin_2020-04-02_2020-04-08.csv")
+DATA = Path(__file__).resolve().parents[1] / "examples" / "binhai" / "sources"
+FILES = (
+    "air-quality/pm25in_tianjin_2020-03-26_2020-04-02.csv",
+    "air-quality-live/replay/pm25in_tianjin_2020-04-02_2020-04-08.csv",
+)
 VALUES = {
     "airQualityIndex": "AQI", "pm25": "PM2.5", "pm10": "PM10", "co": "CO", "no2": "NO2", "o3": "O3_1h",
     "o3Mean8h": "O3_8h", "so2": "SO2",

@@ -11,14 +11,13 @@ from typing import Any
 from starlette.responses import Response
 
 from landbridge.console.download import table, wanted
-from landbridge.console.figure import Figure, figure, is_number, short_id
+from landbridge.console.figure import Figure, figure, is_number, short_id, value_of
 from landbridge.console.mapdata import measures_of
 from landbridge.console.moment import local
 from landbridge.console.naming import documents_by_id, names_of
 from landbridge.console.page import Visit
 from landbridge.console.series import FORM, read_local, source_text
 from landbridge.errors import InvalidQuery, Missing
-from landbridge.model.entity import value_of
 from landbridge.model.instant import format_instant
 from landbridge.model.query import Has, Query
 from landbridge.model.temporal import Evolution, Moment, Span, TemporalQuery

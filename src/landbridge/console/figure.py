@@ -15,6 +15,7 @@ from landbridge.model.instant import parse_instant
 MEMBERS = {"value", "object", "languageMap", "vocab", "valueList", "objectList", "json"}
 META = MEMBERS | {"type", "@", "observedAt", "unitCode", "datasetId", "objectType", "createdAt", "modifiedAt"}
 NAMES = ("name", "title", "alternateName")
+CLIENTS = "api"  # the owner of what clients write (model.entity.API; that module loads the engine of geometry)
 Instance = Mapping[str, Any]
 
 
@@ -30,6 +31,11 @@ class Figure:
     links: tuple[str, ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
     block: bool = False  # longer than a line: JSON, geometry
+
+
+def value_of(instance: Instance) -> Any:
+    """The value of an instance, whichever member its kind keeps it in."""
+    return next((instance[member] for member in MEMBERS if member in instance), None)
 
 
 def number_text(value: float) -> str:

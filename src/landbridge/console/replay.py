@@ -14,11 +14,10 @@ import orjson
 from starlette.responses import Response
 
 from landbridge.console.chart import usual_step
-from landbridge.console.figure import is_number
+from landbridge.console.figure import is_number, value_of
 from landbridge.console.moment import local
 from landbridge.console.page import Visit, packed
 from landbridge.errors import InvalidQuery
-from landbridge.model.entity import value_of
 from landbridge.model.query import Has, Query
 from landbridge.model.temporal import Evolution, Moment, Span, TemporalQuery
 

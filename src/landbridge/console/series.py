@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from landbridge.console.download import table, wanted
-from landbridge.console.figure import is_number
+from landbridge.console.figure import CLIENTS, is_number, value_of
 from landbridge.console.language import mark
 from landbridge.console.moment import local
 from landbridge.console.naming import name_of
@@ -24,7 +24,6 @@ from landbridge.console.plot import PIXELS, Plot, Sample, Stretch, Track, draw_p
 from landbridge.console.unit import symbol
 from landbridge.errors import InvalidQuery, Missing
 from landbridge.model.answer import Document
-from landbridge.model.entity import API, value_of
 from landbridge.model.instant import format_instant
 from landbridge.model.query import Has, Query
 from landbridge.model.temporal import Aggregate, Evolution, Moment, Period, Span, TemporalQuery
@@ -257,7 +256,7 @@ def label_of(visit: Visit, document: Document, attribute: str, owner: str, asked
 
 
 def source_text(visit: Visit, owner: str) -> str:
-    return visit.language.gettext("a client") if owner == API else owner
+    return visit.language.gettext("a client") if owner == CLIENTS else owner
 
 
 # -- for the page
