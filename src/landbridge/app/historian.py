@@ -225,7 +225,8 @@ def main(folder: str) -> None:
         ended.set()
 
     def listen() -> None:
-        for line in sys.stdin.buffer:
+        # a file of its own: at its end Python waits for nobody who still reads, but breaks off over its standard input
+        for line in open(sys.stdin.fileno(), "rb", closefd=False):  # noqa: SIM115 - it stays open till the end
             historian.take(orjson.loads(line), say)
         ended.set()
 

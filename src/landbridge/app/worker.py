@@ -283,7 +283,9 @@ def main(folder: str) -> None:
 
         signal.signal(signal.SIGTERM, leave)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to pass on
-        threading.Thread(target=read_orders, args=(worker, sys.stdin), name="orders", daemon=True).start()
+        # a file of its own: at its end Python waits for nobody who still reads, but breaks off over its standard input
+        orders = open(sys.stdin.fileno(), encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open till the end
+        threading.Thread(target=read_orders, args=(worker, orders), name="orders", daemon=True).start()
         say({"news": "ready"})
         worker.run()
 

@@ -82,6 +82,10 @@ class Replaying:
         for rows in self.replay.hours():
             for row in rows:
                 told = self.client.publish(self.replay.topic, orjson.dumps(row), qos=1)
+                while told.rc:  # the broker has gone: whoever ends all at once ends it first
+                    if self.stop.wait(0.2):
+                        return
+                    told = self.client.publish(self.replay.topic, orjson.dumps(row), qos=1)
                 while not told.is_published() and not self.stop.wait(0.005):
                     pass
             self.sent += len(rows)
