@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from feeding import City, rivals
-from landbridge.errors import InvalidQuery, LandbridgeError
-from landbridge.governance.policy import Actor, Role
+from landbridge.errors import InvalidQuery, LandbridgeError, TooMuch
+from landbridge.governance.policy import Actor, Policy, Role
+from landbridge.history import as_of
 from landbridge.history.as_of import lines
 from landbridge.history.drain import Drain
 from landbridge.history.lake import Lake
@@ -22,7 +23,10 @@ from landbridge.model.instant import format_instant
 from landbridge.model.query import Query
 from landbridge.pool.alter import Fragment
 from landbridge.pool.as_of import claims_at, commit_at, documents
+from landbridge.pool.past_pool import PastPools
 from landbridge.pool.pool import Pool
+from landbridge.pool.then import OpenedPasts
+from landbridge.store import erased
 
 CLERK = Actor("clerk", Role.OPERATOR)
 IDS = ("urn:x:1", "urn:x:2", "urn:x:3")
@@ -157,4 +161,32 @@ def test_a_moment_finds_its_commit() -> None:
             assert commit_at(connection, at + 500) >= number
         with pytest.raises(InvalidQuery):
             commit_at(connection, recorded[0][1] - 1)
+    city.close()
+
+
+def test_nothing_of_the_past_outlives_an_erasure(tmp_path: Path) -> None:
+    city = City(tmp_path / "pool.db")
+    city.pull("a", [{"id": IDS[0], "type": "T", "n": 1}])
+    (folder := tmp_path / "past").mkdir()
+    pasts = PastPools(city.store, None, folder)
+    opened = OpenedPasts(pasts.path, Policy())
+    moment = city.clock()
+    assert opened("", moment).entity(CLERK, IDS[0])["id"] == IDS[0]
+    assert opened("", moment) is opened("", moment)
+    city.store.tend(erased.grow)
+    pasts.look()
+    opened.forget()
+    assert list(folder.iterdir()) == []
+    assert opened("", moment).entity(CLERK, IDS[0])["id"] == IDS[0]
+    opened.forget()
+    city.close()
+
+
+def test_too_much_to_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    city = City()
+    city.pull("a", [{"id": f"urn:x:{at}", "type": "T", "n": at} for at in range(20)])
+    for bound in ("MOST", "MOST_READ"):
+        with monkeypatch.context() as patched, pytest.raises(TooMuch, match="more than 10 lines"):
+            patched.setattr(as_of, bound, 10)
+            then(city, city.store.version())
     city.close()

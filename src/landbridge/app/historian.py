@@ -129,6 +129,7 @@ class Historian:
             began = time.monotonic()
             busy = False
             try:
+                self.past.look()
                 version = self.pool.version()
                 if version != seen and (began - drained >= PAUSE or self.crowded()):
                     busy = self.drain()

@@ -49,7 +49,7 @@ from landbridge.pool.dead_letter import DeadLetters
 from landbridge.pool.delivery import Lane
 from landbridge.pool.pool import Pool
 from landbridge.pool.subscription import subscriptions_of
-from landbridge.pool.then import opener
+from landbridge.pool.then import OpenedPasts
 from landbridge.pool.token import actor_for
 from landbridge.pool.untold import tellable
 from landbridge.publish.call import Caller, Target, check_endpoint
@@ -93,7 +93,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
     remembering = Asking(historian, "history")
     recollection = Recollection(pool.store, remembering.ask, lambda: historian.ready)
     pool.history, pool.earlier = recollection, recollection.earlier
-    pool.then = opener(recollection.past, pool.policy)
+    pool.then = then = OpenedPasts(recollection.past, pool.policy)
     body_limit = operator.max_body_megabytes << 20
     callers = callers_of(settings, pool)
     doors = Doors(
@@ -143,7 +143,7 @@ def open_site(settings: Settings, operator: Operator, pool: Pool) -> Site:
             live,
             Forgetting(
                 pool.store,
-                (rendered.forget, outline.thinned.cache_clear, reach.lines.forget, express.plans.clear),
+                (rendered.forget, outline.thinned.cache_clear, reach.lines.forget, express.plans.clear, then.forget),
             ),
             (asking, remembering),
             Outward(egress, caller, publisher, herald, reach),

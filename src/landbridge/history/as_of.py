@@ -10,7 +10,6 @@ from typing import Any
 
 import apsw
 import polars as pl
-import pyarrow as pa
 
 from landbridge.errors import TooMuch
 from landbridge.history.lake import SCHEMA, Lake
@@ -20,6 +19,7 @@ from landbridge.model.entity import API, HISTORY
 from landbridge.store import drained
 
 MOST = 1_000_000  # lines that are replayed
+MOST_READ = 5_000_000  # lines of one type that are read to find these
 SERIES = ("entity", "attribute", "dataset", "source")
 STATE = ("set", "delete", "create", "describe")
 NEEDED = (
@@ -40,11 +40,15 @@ def lines(connection: apsw.Connection, lake: Lake | None, tenant: str, number: i
         some = reduced(frame_of(connection, lake, tenant, type_, kinds, number))
         left -= some.height
         if left < 0:
-            raise TooMuch(
-                f"The pool as of then follows from more than {MOST:,} lines of history.",
-                hint="Ask the temporal API, which reads what is asked for alone.",
-            )
+            raise too_much(MOST)
         yield from ((type_, line) for line in some.iter_rows(named=True))
+
+
+def too_much(lines: int) -> TooMuch:
+    return TooMuch(
+        f"The pool as of then follows from more than {lines:,} lines of history.",
+        hint="Ask the temporal API, which reads what is asked for alone.",
+    )
 
 
 def frame_of(
@@ -58,8 +62,7 @@ def frame_of(
         parts += [] if former is None else [former.select(NEEDED)]
     own = [kind for kind in kinds if connection.execute("SELECT tenant FROM kind WHERE num=?", (kind,)).get == tenant]
     for table in pending(connection, own, upto, number):
-        plain = table.cast(SCHEMA) if isinstance(table, pa.Table) else table
-        found = pl.from_arrow(plain)
+        found = pl.from_arrow(table.cast(SCHEMA))
         assert isinstance(found, pl.DataFrame)
         parts.append(found.lazy().select(NEEDED))
     if not parts:
@@ -75,6 +78,8 @@ def frame_of(
 
 def reduced(every: pl.LazyFrame) -> pl.DataFrame:
     """Of plain series the line that stands; all lines of the others."""
+    if every.select(pl.len()).collect().item() > MOST_READ:
+        raise too_much(MOST_READ)
     whole = every.collect(engine="streaming")
     if not whole.height:
         return whole

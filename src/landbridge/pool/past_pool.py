@@ -20,7 +20,7 @@ Key = tuple[str, int, int]  # tenant, commit, how often something was erased
 
 
 class PastPools:
-    """Makes the files, in a folder that is its own."""
+    """Makes the files, in a folder that is its own; call `look` now and then."""
 
     def __init__(self, store: SqliteStore, lake: Lake | None, folder: Path) -> None:
         self.store = store
@@ -39,7 +39,7 @@ class PastPools:
                 self.made[key] = self.made.pop(key)
                 return self.made[key]
             found = documents(lines(connection, self.lake, tenant, number), claims_at(connection, number), tenant)
-            self.forget([one for one in self.made if one[2] != times] + list(self.made)[: 1 - KEPT])
+            self.drop(list(self.made)[: 1 - KEPT])
             self.count += 1
             path = self.folder / f"{self.count}.db"
             made = Pool(SqliteStore(str(path)))
@@ -51,7 +51,14 @@ class PastPools:
             self.made[key] = path
             return path
 
-    def forget(self, keys: list[Key]) -> None:
+    def look(self) -> None:
+        """Take away what was made before something was erased."""
+        with self.lock:
+            with self.store.reader() as connection:
+                times = erased.number(connection)
+            self.drop([key for key in self.made if key[2] != times])
+
+    def drop(self, keys: list[Key]) -> None:
         for key in keys:
             path = self.made.pop(key, None)
             for name in () if path is None else (path.name, f"{path.name}-wal", f"{path.name}-shm"):

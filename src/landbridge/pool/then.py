@@ -11,21 +11,31 @@ from landbridge.store.sqlite import SqliteStore
 KEPT = 4  # pools
 
 
-def opener(path_of: Callable[[str, int], Path], policy: Policy) -> Callable[[str, int], Pool]:
-    """What opens the pool of a tenant and a moment, and keeps those that were asked for lately open."""
-    lock = threading.Lock()
-    opened: dict[Path, Pool] = {}
-    resting: list[Pool] = []  # one more round until they are closed: somebody may still read
+class OpenedPasts:
+    """Opens the pool of a tenant and a moment. `path_of` has its file made; `policy` is that of the pool of now."""
 
-    def then(tenant: str, moment: int) -> Pool:
-        path = path_of(tenant, moment)
-        with lock:
-            pool = opened.pop(path, None) or Pool(SqliteStore(str(path)), policy)
-            opened[path] = pool
-            while len(opened) > KEPT:
-                resting.append(opened.pop(next(iter(opened))))
-            while len(resting) > KEPT:
-                resting.pop(0).close()
+    def __init__(self, path_of: Callable[[str, int], Path], policy: Policy) -> None:
+        self.path_of = path_of
+        self.policy = policy
+        self.lock = threading.Lock()
+        self.opened: dict[Path, Pool] = {}
+        self.resting: list[Pool] = []  # one more round until they are closed: somebody may still read
+
+    def __call__(self, tenant: str, moment: int) -> Pool:
+        path = self.path_of(tenant, moment)
+        with self.lock:
+            pool = self.opened.pop(path, None) or Pool(SqliteStore(str(path)), self.policy)
+            self.opened[path] = pool
+            while len(self.opened) > KEPT:
+                self.resting.append(self.opened.pop(next(iter(self.opened))))
+            while len(self.resting) > KEPT:
+                self.resting.pop(0).close()
         return pool
 
-    return then
+    def forget(self) -> None:
+        """Close all of them, as something was erased."""
+        with self.lock:
+            closing = [*self.opened.values(), *self.resting]
+            self.opened, self.resting = {}, []
+        for pool in closing:
+            pool.close()
