@@ -27,6 +27,7 @@ from landbridge.pool.erased import KEY, read_key
 from landbridge.settings import Settings, read_settings
 from landbridge.store import erased as kept
 from landbridge.store.sqlite import SqliteStore, connect, open_store
+from landbridge.store.sync import sync
 from landbridge.store.transaction import SqliteTransaction
 
 VERSION = 1  # of a backup's layout
@@ -350,14 +351,6 @@ def write_whole(path: Path, text: bytes, *, secret: bool = False) -> None:
 
 def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,6 @@ from landbridge.app.backup import (
     read_erased,
     remember_target,
     saying,
-    sync,
     tell_nobody,
     write_whole,
 )
@@ -43,6 +42,7 @@ from landbridge.settings import FILE, Settings, read_settings
 from landbridge.store import erased as kept
 from landbridge.store.schema import MIGRATIONS
 from landbridge.store.sqlite import connect
+from landbridge.store.sync import sync
 from landbridge.store.transaction import SqliteTransaction
 
 OLD = ".before-restore-"

@@ -17,6 +17,7 @@ from polars.exceptions import ComputeError, SchemaError
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, PyFileSystem
 
 from landbridge.errors import Damaged, LandbridgeError, Unreachable
+from landbridge.store.sync import sync
 
 REMOTE = "://"
 FULL = ("no space left", "disk quota", "file too large", "not enough space")
@@ -191,15 +192,6 @@ def synced(file: IO[bytes]) -> int:
     file.flush()
     os.fsync(file.fileno())
     return file.tell()
-
-
-def sync(path: Path) -> None:
-    """Put a file's content, or a folder's names, on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import orjson
 
 from landbridge.errors import Damaged, Missing
 from landbridge.model.instant import format_instant, parse_instant
+from landbridge.store.sync import sync
 
 if TYPE_CHECKING:
     from landbridge.pool.erase import Work
@@ -83,11 +84,7 @@ def write_certificate(folder: Path, certificate: Certificate, key: bytes) -> Pat
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
     except OSError as error:
         raise Damaged(f"The certificate cannot be written: {error.strerror}.", where=str(path)) from error
     return path

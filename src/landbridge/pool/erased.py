@@ -20,6 +20,7 @@ from landbridge.model.erasure import MARK
 from landbridge.model.instant import parse_instant
 from landbridge.store import erased as kept
 from landbridge.store.erased import Entry
+from landbridge.store.sync import sync
 
 KEY = "erasure.key"
 SIZE = 16  # bytes of a hash
@@ -58,11 +59,7 @@ def make_key(folder: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(folder / KEY)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
     except OSError as error:
         raise Damaged(f"The key of erasures cannot be written: {error.strerror}.", where=str(folder)) from error
     return made
