@@ -30,7 +30,8 @@ PATHS = (
     "/entity/urn:ngsi-ld:AdministrativeArea:120116", "/entity/urn:ngsi-ld:PointOfInterest:odd",
     "/types", "/types/AirQualityObserved", "/sources", "/sources/air-quality", "/sources/newsroom", "/disagreements",
     "/rejects", "/rejects?source=air-quality&reason=unknown+station", "/search?q=Binhai", "/search", "/sign-in",
-    "/nothing",
+    f"/series?entity={STATION}&attribute=pm25", "/compare?type=AirQualityObserved&attribute=pm25",
+    f"/compare?entity={SITUATION}", "/nothing",
 )  # fmt: skip
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 FIRST_PAINT, MAP = 100_000, 400_000  # bytes over the wire
